@@ -1,0 +1,107 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"strings"
+)
+
+// An ETag identifies bytes: a strong entity tag (RFC 9110, section 8.8.3)
+// without its quotes and without the suffix of a content coding.
+type ETag string
+
+var etagAlphabet = base32.HexEncoding.WithPadding(base32.NoPadding)
+
+// ETagOf returns the ETag of a body.
+func ETagOf(body []byte) ETag { return DigestOf(body).ETag() }
+
+// Quoted returns the tag as a header carries it. coding is the content coding
+// of the answer, "" for none.
+func (e ETag) Quoted(coding string) string {
+	if coding == "" {
+		return `"` + string(e) + `"`
+	}
+	return `"` + string(e) + "-" + coding + `"`
+}
+
+// codings are the content codings whose name may stand behind an ETag.
+var codings = []string{"-gzip", "-zstd", "-dcz"}
+
+// ParseETag reads one entity tag from a header, without its quotes and without
+// the suffix of a content coding. A weak tag is none: it cannot tell bytes apart.
+func ParseETag(header string) (ETag, bool) {
+	s := strings.TrimSpace(header)
+	if len(s) < 3 || len(s) > 200 || s[0] != '"' || s[len(s)-1] != '"' {
+		return "", false
+	}
+	tag := s[1 : len(s)-1]
+	for i := range len(tag) {
+		if tag[i] <= ' ' || tag[i] == '"' || tag[i] >= 0x7f {
+			return "", false
+		}
+	}
+	for _, coding := range codings {
+		if base, ok := strings.CutSuffix(tag, coding); ok && base != "" {
+			return ETag(base), true
+		}
+	}
+	return ETag(tag), true
+}
+
+// ParseETags reads a list of entity tags, as If-Match and If-None-Match carry
+// them. any is true for "*". Weak tags are left out.
+func ParseETags(headers []string) (tags []ETag, any bool) {
+	for _, header := range headers {
+		for part := range strings.SplitSeq(header, ",") {
+			part = strings.TrimSpace(part)
+			if part == "*" {
+				return nil, true
+			}
+			if tag, ok := ParseETag(part); ok {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	return tags, false
+}
+
+// A Digest is the SHA-256 of a body's decoded bytes.
+type Digest [sha256.Size]byte
+
+// DigestOf returns the digest of a body.
+func DigestOf(body []byte) Digest { return sha256.Sum256(body) }
+
+// ETag returns the first 128 bits of the digest as an entity tag.
+func (d Digest) ETag() ETag {
+	return ETag(strings.ToLower(etagAlphabet.EncodeToString(d[:16])))
+}
+
+// Hex returns the digest in lower-case hexadecimal.
+func (d Digest) Hex() string { return hex.EncodeToString(d[:]) }
+
+// Header returns the digest as a Repr-Digest field (RFC 9530).
+func (d Digest) Header() string {
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(d[:]) + ":"
+}
+
+// ErrNoDigest means that a Repr-Digest field names no SHA-256.
+var ErrNoDigest = errors.New("no sha-256 in Repr-Digest")
+
+// ParseDigest reads the SHA-256 of a Repr-Digest field, which may name others
+// beside it, or returns ErrNoDigest.
+func ParseDigest(header string) (Digest, error) {
+	for member := range strings.SplitSeq(header, ",") {
+		value, ok := strings.CutPrefix(strings.TrimSpace(member), "sha-256=:")
+		if !ok || !strings.HasSuffix(value, ":") {
+			continue
+		}
+		sum, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(value, ":"))
+		if err == nil && len(sum) == sha256.Size {
+			return Digest(sum), nil
+		}
+	}
+	return Digest{}, ErrNoDigest
+}
