@@ -1,0 +1,147 @@
+// Package settings is what Herald's programs have in common at the command line:
+// every flag is also an environment variable, a secret may come from a file, an
+// error is one line, and an interrupt stops cleanly. It knows no service.
+package settings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Exit codes that every program shares.
+const (
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// ErrUsage means that a program was called, or set, in a way that it refuses.
+var ErrUsage = errors.New("usage")
+
+// Usagef returns an error that wraps ErrUsage and reads as the message alone.
+func Usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+type usageError struct{ err error }
+
+func (e *usageError) Error() string        { return e.err.Error() }
+func (e *usageError) Unwrap() error        { return e.err }
+func (e *usageError) Is(target error) bool { return target == ErrUsage }
+
+// A Secret is a setting that is never printed.
+type Secret string
+
+func (s *Secret) Set(value string) error { *s = Secret(value); return nil } //nolint:revive // pflag.Value
+func (s *Secret) Type() string           { return "secret" }                //nolint:revive // pflag.Value
+
+// String hides the value.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "redacted"
+}
+
+// Reveal returns the value.
+func (s Secret) Reveal() string { return string(s) }
+
+// SecretVar makes a flag for a secret.
+func SecretVar(flags *pflag.FlagSet, into *Secret, name, usage string) {
+	flags.Var(into, name, usage+", or from the file that "+variable(name)+"_FILE names")
+}
+
+// Main runs a program: the arguments of the process, stopped by SIGINT and
+// SIGTERM. It prints an error as one line and returns the exit code, which code
+// finds for errors that are not usage; nil means 1.
+func Main(root *cobra.Command, code func(error) int) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := Execute(ctx, root)
+	if err == nil {
+		return 0
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "))
+	}
+	switch {
+	case errors.Is(err, ErrUsage):
+		return ExitUsage
+	case code != nil:
+		return code(err)
+	}
+	return ExitFailed
+}
+
+// Execute runs the command. An error from before the command's own code is
+// about its usage, and wraps ErrUsage.
+func Execute(ctx context.Context, root *cobra.Command) error {
+	started := false
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := FromEnvironment(cmd.Flags()); err != nil {
+			return err
+		}
+		started = true
+		return nil
+	}
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !started && !errors.Is(err, ErrUsage) {
+		return Usagef("%w (see '%s --help')", err, cmd.CommandPath())
+	}
+	return err
+}
+
+// variable is the environment variable of a flag.
+func variable(flag string) string {
+	return "HERALD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// FromEnvironment sets the flags that were not given from their variables: flag
+// before variable before default. A variable that is set but empty counts as not
+// set. An error wraps ErrUsage and names the variable.
+func FromEnvironment(flags *pflag.FlagSet) error {
+	var first error
+	flags.VisitAll(func(flag *pflag.Flag) {
+		if first == nil && !flag.Changed {
+			first = fromVariable(flags, flag)
+		}
+	})
+	return first
+}
+
+func fromVariable(flags *pflag.FlagSet, flag *pflag.Flag) error {
+	name := variable(flag.Name)
+	value := os.Getenv(name)
+	if value == "" && flag.Value.Type() == "secret" {
+		name += "_FILE"
+		if file := os.Getenv(name); file != "" {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return Usagef("%s: %w", name, err)
+			}
+			value = strings.TrimSpace(string(content))
+			if value == "" {
+				return Usagef("%s: %s is empty", name, file)
+			}
+		}
+	}
+	if value == "" {
+		return nil
+	}
+	if err := flags.Set(flag.Name, value); err != nil {
+		if flag.Value.Type() == "secret" {
+			return Usagef("%s does not parse", name)
+		}
+		return Usagef("%s: %w", name, err)
+	}
+	return nil
+}
