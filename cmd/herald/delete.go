@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heraldconf/herald/shared/client"
+)
+
+func (t *tool) delete() *cobra.Command {
+	w := &writing{}
+	cmd := &cobra.Command{
+		Use:   "delete NAMESPACE/NAME",
+		Short: "Delete a config",
+		Long: `Deletes a config: the namespace's next revision has a tombstone in its place. What
+stood there before can still be read with: herald get NAMESPACE/NAME --revision N`,
+		Example: `  herald delete payments/old-limits -m "nobody reads it any more"
+  herald delete payments/old-limits --wait 100%`,
+		Args: arguments(1, 1, "herald delete payments/old-limits"),
+		RunE: t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			return t.runDelete(cmd, c, w, args[0])
+		}),
+		ValidArgsFunction: t.completeConfig,
+	}
+	w.flags(cmd)
+	return cmd
+}
+
+func (t *tool) runDelete(cmd *cobra.Command, c *client.Client, w *writing, arg string) error {
+	namespace, name, err := parseConfig(arg)
+	if err != nil {
+		return err
+	}
+	if err := w.check(); err != nil {
+		return err
+	}
+	header := http.Header{}
+	if w.message != "" {
+		header.Set("Herald-Message", w.message)
+	}
+	answer, err := c.Do(cmd.Context(), client.Request{Method: http.MethodDelete, Path: client.ConfigPath(namespace, name), Header: header})
+	if err != nil {
+		return err
+	}
+	var done client.Written
+	if err := json.Unmarshal(answer.Body, &done); err != nil {
+		return fmt.Errorf("the answer is not one of Herald: %w", err)
+	}
+	return t.finish(cmd, c, w, done, sentence(done, "deleted"))
+}

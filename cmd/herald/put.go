@@ -1,0 +1,169 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heraldconf/herald/shared/client"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/settings"
+)
+
+// A putting is what put is told.
+type putting struct {
+	writing
+	mediaType string
+	ifMatch   string
+	create    bool
+}
+
+func (t *tool) put() *cobra.Command {
+	p := &putting{}
+	cmd := &cobra.Command{
+		Use:   "put NAMESPACE/NAME [FILE|-]",
+		Short: "Write a config",
+		Long: `Writes a config: the file's bytes, as they are, or those of standard input where
+no file or "-" is given.
+
+The media type follows from the file's name: .json .yaml .yml .toml .txt .md .html
+.xml .csv …; under any other name UTF-8 is text/plain and the rest bytes. Standard
+input is JSON. --type says it otherwise. JSON, YAML, TOML and text are checked.
+
+What stands there already makes no revision. With --if-match or --create nothing is
+written over what somebody else wrote meanwhile: the exit code is then 4.`,
+		Example: `  herald put payments/limits limits.json -m "more for the sale"
+  echo '{"rps":50}' | herald put payments/limits
+  herald put payments/motd - --type text/plain < motd
+  herald put payments/limits limits.json --wait 100% --timeout 30s
+  herald put payments/limits limits.json --if-match "$(herald get payments/limits -o json | jq -r .etag)"`,
+		Args:              arguments(1, 2, "herald put payments/limits limits.json"),
+		RunE:              t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error { return t.runPut(cmd, c, p, args) }),
+		ValidArgsFunction: t.completeConfigThenFile,
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&p.mediaType, "type", "", "the media type, where the file's name does not say it")
+	cmd.Flags().StringVar(&p.ifMatch, "if-match", "", "write only over the config of that ETag (* = over any)")
+	cmd.Flags().BoolVar(&p.create, "create", false, "write only where there is no such config yet")
+	return cmd
+}
+
+func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []string) error {
+	namespace, name, err := parseConfig(args[0])
+	if err != nil {
+		return err
+	}
+	header, err := p.header()
+	if err != nil {
+		return err
+	}
+	file := "-"
+	if len(args) > 1 {
+		file = args[1]
+	}
+	body, err := readDocument(cmd, file)
+	if err != nil {
+		return err
+	}
+	header.Set("Content-Type", p.typeOf(file, body))
+	answer, err := c.Do(cmd.Context(), client.Request{
+		Method: http.MethodPut, Path: client.ConfigPath(namespace, name), Header: header, Body: body,
+	})
+	if err != nil {
+		return err
+	}
+	var done client.Written
+	if err := json.Unmarshal(answer.Body, &done); err != nil {
+		return fmt.Errorf("the answer is not one of Herald: %w", err)
+	}
+	verb := "written"
+	if answer.Status == http.StatusCreated {
+		verb = "created"
+	}
+	return t.finish(cmd, c, &p.writing, done, sentence(done, verb))
+}
+
+// header returns the fields that the flags ask for.
+func (p *putting) header() (http.Header, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	if p.message != "" {
+		header.Set("Herald-Message", p.message)
+	}
+	if p.create && p.ifMatch != "" {
+		return nil, settings.Usagef("--create and --if-match exclude each other: what does not exist has no ETag")
+	}
+	if p.create {
+		header.Set("If-None-Match", "*")
+	}
+	if p.ifMatch != "" {
+		condition, err := entityTag(p.ifMatch)
+		if err != nil {
+			return nil, err
+		}
+		header.Set("If-Match", condition)
+	}
+	if p.mediaType != "" {
+		if _, err := config.NormalMediaType(p.mediaType); err != nil {
+			return nil, settings.Usagef("--type: %w", err)
+		}
+	}
+	return header, nil
+}
+
+// entityTag quotes an ETag that may come with its quotes or without.
+func entityTag(s string) (string, error) {
+	if s == "*" {
+		return s, nil
+	}
+	if s[0] != '"' {
+		s = `"` + s + `"`
+	}
+	tag, ok := config.ParseETag(s)
+	if !ok {
+		return "", settings.Usagef("--if-match: %s is no ETag; herald get NAMESPACE/NAME -o json shows it", s)
+	}
+	return tag.Quoted(""), nil
+}
+
+func (p *putting) typeOf(file string, body []byte) string {
+	switch {
+	case p.mediaType != "":
+		return p.mediaType
+	case file == "-":
+		return "application/json"
+	}
+	return mediaTypeOf(file, body)
+}
+
+// readDocument reads a file, or standard input for "-", but not more of it than
+// a document may have.
+func readDocument(cmd *cobra.Command, file string) ([]byte, error) {
+	in := cmd.InOrStdin()
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, settings.Usagef("%w", err)
+		}
+		defer func() { _ = opened.Close() }()
+		in = opened
+	}
+	return readLimited(in, file)
+}
+
+func readLimited(in io.Reader, name string) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(in, config.MaxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(body) > config.MaxDocument {
+		return nil, fmt.Errorf("%w: %s is larger than the %d bytes that a config has at most; split it into several", errRefused, name, config.MaxDocument)
+	}
+	return body, nil
+}

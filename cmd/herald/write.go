@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heraldconf/herald/shared/client"
+	"github.com/heraldconf/herald/shared/settings"
+)
+
+// maxMessage is how long a commit message may be, in bytes.
+const maxMessage = 1 << 10
+
+// A writing is what every command that writes can be told.
+type writing struct {
+	message string
+	wait    share
+	timeout time.Duration
+}
+
+func (w *writing) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&w.message, "message", "m", "", "why: one line for the history")
+	flags.Var(&w.wait, "wait", "return once that share of the live workers runs on the change, as in 99%")
+	flags.DurationVar(&w.timeout, "timeout", time.Minute, "how long --wait waits")
+}
+
+func (w *writing) check() error {
+	switch {
+	case len(w.message) > maxMessage:
+		return settings.Usagef("--message is %d bytes long; %d are allowed", len(w.message), maxMessage)
+	case strings.ContainsFunc(w.message, unicode.IsControl):
+		return settings.Usagef("--message has to be one line")
+	case w.timeout <= 0:
+		return settings.Usagef("--timeout has to be more than 0s")
+	}
+	return nil
+}
+
+// finish writes the result of a write, and then waits for the fleet if told to.
+func (t *tool) finish(cmd *cobra.Command, c *client.Client, w *writing, done client.Written, line string) error {
+	var err error
+	if t.output == asJSON {
+		err = writeJSON(cmd.OutOrStdout(), done)
+	} else {
+		err = writeLine(cmd, "%s", line)
+	}
+	if err != nil || !w.wait.set() {
+		return err
+	}
+	return await(cmd, c, done.Namespace, done.Revision, w.wait, w.timeout)
+}
+
+// sentence says in words what a write did.
+func sentence(done client.Written, verb string) string {
+	if !done.Changed {
+		return fmt.Sprintf("%s/%s unchanged, at revision %d", done.Namespace, done.Name, done.Revision)
+	}
+	return fmt.Sprintf("%s/%s %s, revision %d", done.Namespace, done.Name, verb, done.Revision)
+}
