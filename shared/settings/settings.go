@@ -36,28 +36,6 @@ func (e *usageError) Error() string        { return e.err.Error() }
 func (e *usageError) Unwrap() error        { return e.err }
 func (e *usageError) Is(target error) bool { return target == ErrUsage }
 
-// A Secret is a setting that is never printed.
-type Secret string
-
-func (s *Secret) Set(value string) error { *s = Secret(value); return nil } //nolint:revive // pflag.Value
-func (s *Secret) Type() string           { return "secret" }                //nolint:revive // pflag.Value
-
-// String hides the value.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "redacted"
-}
-
-// Reveal returns the value.
-func (s Secret) Reveal() string { return string(s) }
-
-// SecretVar makes a flag for a secret.
-func SecretVar(flags *pflag.FlagSet, into *Secret, name, usage string) {
-	flags.Var(into, name, usage+", or from the file that "+variable(name)+"_FILE names")
-}
-
 // Main runs a program: the arguments of the process, stopped by SIGINT and
 // SIGTERM. It prints an error as one line and returns the exit code, which code
 // finds for errors that are not usage; nil means 1.

@@ -1,0 +1,85 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/heraldconf/herald/services/agent/domain"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/pull"
+)
+
+const (
+	postTimeout = 10 * time.Second
+	maxAnswer   = 1 << 20
+)
+
+// Register tells upstream who the agent is. It returns the poll interval and the
+// namespaces that are assigned to it.
+func (u *Upstream) Register(ctx context.Context, profile domain.Profile) (time.Duration, []config.Name, error) {
+	var answer struct {
+		Interval   float64       `json:"poll_interval_seconds"`
+		Namespaces []config.Name `json:"namespaces"`
+	}
+	err := u.try(ctx, func(c *pull.Client) error { return u.post(ctx, c, "/v1/agents", profile, &answer) })
+	if err != nil {
+		return 0, nil, fmt.Errorf("register: %w", err)
+	}
+	return time.Duration(min(max(answer.Interval, 0), 86_400) * float64(time.Second)), answer.Namespaces, nil
+}
+
+// Report hands reports upward: to a controller under the agent's name, to an
+// agent, which hands them on, as a worker would.
+func (u *Upstream) Report(ctx context.Context, reports config.Reports) error {
+	return u.try(ctx, func(c *pull.Client) error {
+		err := u.post(ctx, c, "/v1/agents/"+u.options.ID+"/reports", reports, nil)
+		if errors.Is(err, pull.ErrNotFound) {
+			err = u.post(ctx, c, "/v1/reports", reports, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		return nil
+	})
+}
+
+func (u *Upstream) post(ctx context.Context, c *pull.Client, path string, value, into any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Base, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Herald-Agent", c.Agent)
+	if c.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	response, err := u.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode/100 != 2 {
+		return pull.NewRefusal(response)
+	}
+	if into == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // so that the connection is used again
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("decode the answer of %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/heraldconf/herald/events"
+	"github.com/heraldconf/herald/events/bus"
+)
+
+// reconnectSpread is how long a pull waits at most that follows a change of the
+// bus: a whole fleet sees it at once.
+const reconnectSpread = time.Second
+
+// BusRoutes are the topics that an agent hears.
+func (h *Handler) BusRoutes() []bus.Route {
+	return []bus.Route{{
+		Name:      "config-changed",
+		Topic:     events.TopicChanged,
+		Handle:    h.configChanged,
+		Connected: func() { h.Syncer.NudgeAll(reconnectSpread) },
+	}}
+}
+
+// BusChanged hears how the bus is. When it goes, requests are to be held from now
+// on; when it is back, its route's Connected pulls.
+func (h *Handler) BusChanged(state bus.State) {
+	if state != bus.OK {
+		h.Syncer.NudgeAll(reconnectSpread)
+	}
+}
+
+// configChanged passes a notification on as a nudge. What cannot be read is
+// counted: nothing on the bus may stop a reader.
+func (h *Handler) configChanged(_ context.Context, payload []byte) {
+	changed, ok := events.DecodeChanged(payload)
+	if !ok {
+		h.events.WithLabelValues(events.TopicChanged, "no").Inc()
+		slog.Debug("notification not understood", "topic", events.TopicChanged, "bytes", len(payload))
+		return
+	}
+	h.events.WithLabelValues(events.TopicChanged, "yes").Inc()
+	h.Syncer.Nudge(changed.Namespace, changed.Position(), changed.Spread())
+}

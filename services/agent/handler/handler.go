@@ -1,0 +1,97 @@
+// Package handler is the ways into an agent: HTTP for workers, other agents and
+// people, and events from the bus. It decides nothing.
+package handler
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/heraldconf/herald/events/bus"
+	"github.com/heraldconf/herald/services/agent/domain"
+	"github.com/heraldconf/herald/services/agent/gateway"
+	"github.com/heraldconf/herald/services/agent/usecase"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+	"github.com/heraldconf/herald/shared/pull"
+	"github.com/heraldconf/herald/shared/pull/zstd"
+	"github.com/heraldconf/herald/shared/telemetry"
+)
+
+// An Upstream says how upstream is doing.
+type Upstream interface {
+	Health() gateway.Health
+}
+
+// A Handler answers requests and hears events.
+type Handler struct {
+	ID       string
+	Syncer   *usecase.Syncer
+	Reporter *usecase.Reporter
+	Upstream Upstream
+	Bus      *bus.Bus
+	Required []config.Name // those that readiness depends on
+	Tokens   []string      // what callers beyond loopback must bring; none = nobody is asked
+	Draining <-chan struct{}
+	Metrics  *prometheus.Registry
+
+	pull    *pull.Handler
+	reports prometheus.Counter
+	events  *prometheus.CounterVec
+}
+
+// statuses are the answers to the errors of an agent.
+var statuses = []httpapi.Status{
+	{Err: domain.ErrAbsent, Status: http.StatusNotFound, Problem: "not_found"},
+	{Err: pull.ErrNotFound, Status: http.StatusNotFound, Problem: "not_found"},
+	{Err: domain.ErrUnavailable, Status: http.StatusServiceUnavailable, Problem: "unavailable"},
+	{Err: domain.ErrTooMany, Status: http.StatusServiceUnavailable, Problem: "unavailable"},
+}
+
+// Routes returns the agent's HTTP side. It registers what the handler counts.
+func (h *Handler) Routes() http.Handler {
+	h.pull = pull.NewHandler(source{h.Syncer}, zstd.Coding, pull.Gzip)
+	h.pull.Draining = h.Draining
+	h.pull.Decorate = h.decorate
+	h.register()
+
+	mux := http.NewServeMux()
+	guarded := func(pattern string, f httpapi.HandlerFunc) {
+		mux.Handle(pattern, h.admit(httpapi.Handle(statuses, f)))
+	}
+	guarded("GET /v1/namespaces/{ns}/snapshot", h.snapshot)
+	guarded("GET /v1/namespaces/{ns}/configs/{name}", h.config)
+	guarded("POST /v1/reports", h.takeReports)
+	guarded("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
+		telemetry.Metrics(h.Metrics).ServeHTTP(w, r)
+		return nil
+	})
+	mux.Handle("GET /v1/status", httpapi.Handle(statuses, h.status))
+	mux.Handle("GET /healthz", httpapi.Handle(statuses, h.healthz))
+	mux.Handle("GET /readyz", httpapi.Handle(statuses, h.readyz))
+	return httpapi.Router(mux)
+}
+
+func (h *Handler) register() {
+	telemetry.Gauge(h.Metrics, "agent_namespaces", "Namespaces that are followed.",
+		func() float64 { return float64(len(h.Syncer.Followed())) })
+	telemetry.Gauge(h.Metrics, "agent_stale_namespaces", "Namespaces that upstream cannot confirm now.", h.countStale)
+	telemetry.Gauge(h.Metrics, "bus_up", "1 while notifications can be had.", func() float64 {
+		if h.Bus.State() == bus.OK {
+			return 1
+		}
+		return 0
+	})
+	h.reports = telemetry.Counter(h.Metrics, "agent_reports_total", "Verdicts and fetches handed in by HTTP.").WithLabelValues()
+	h.events = telemetry.Counter(h.Metrics, "events_total", "Notifications heard, by topic and whether they could be read.", "topic", "readable")
+}
+
+func (h *Handler) countStale() float64 {
+	stale := 0
+	for _, namespace := range h.Syncer.Followed() {
+		if h.Syncer.Holding(namespace).Stale {
+			stale++
+		}
+	}
+	return float64(stale)
+}

@@ -1,0 +1,65 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/heraldconf/herald/services/agent/usecase"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/pull"
+)
+
+// patience is how long the first caller of a namespace waits for it to be
+// pulled, where the caller names no time.
+const patience = 5 * time.Second
+
+// source serves what the syncer holds.
+type source struct{ syncer *usecase.Syncer }
+
+func (s source) Latest(_ context.Context, namespace config.Name) (*config.Snapshot, <-chan struct{}, error) {
+	return s.syncer.Latest(namespace)
+}
+
+func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) error {
+	if err := h.ensure(r); err != nil {
+		return err
+	}
+	return h.pull.ServeSnapshot(w, r)
+}
+
+func (h *Handler) config(w http.ResponseWriter, r *http.Request) error {
+	if _, err := config.ParseName(r.PathValue("name")); err != nil {
+		return err
+	}
+	if err := h.ensure(r); err != nil {
+		return err
+	}
+	return h.pull.ServeConfig(w, r)
+}
+
+// ensure sees to it that the namespace is followed. The caller who began it gets
+// the first answer there is, be it that there is nothing; later ones are held.
+func (h *Handler) ensure(r *http.Request) error {
+	namespace, err := config.ParseName(r.PathValue("ns"))
+	if err != nil {
+		return err
+	}
+	wait := pull.Wait(r.Header)
+	if wait == 0 {
+		wait = patience
+	}
+	began, err := h.Syncer.Ensure(r.Context(), namespace, wait)
+	if began {
+		r.Header.Del("Prefer")
+	}
+	return err
+}
+
+// decorate adds what only an agent says: who it is, and how fresh the body is.
+func (h *Handler) decorate(out http.Header, _ *http.Request, namespace config.Name) {
+	held := h.Syncer.Holding(namespace)
+	pull.SetAgent(out, h.ID)
+	pull.SetAge(out, held.Age(time.Now()), held.Stale)
+	pull.SetInterval(out, h.Syncer.Interval())
+}

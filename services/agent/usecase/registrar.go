@@ -1,0 +1,69 @@
+package usecase
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/heraldconf/herald/services/agent/domain"
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// registerEvery is how often an agent that pulls registers again: what it is may
+// have changed, and what it is assigned.
+const registerEvery = time.Minute
+
+// A Registrar tells the controller who the agent is, and follows what it assigns.
+type Registrar struct {
+	Controller Controller
+	Syncer     *Syncer
+	Profile    domain.Profile
+	Logger     *slog.Logger
+}
+
+// Run registers until ctx ends.
+func (r *Registrar) Run(ctx context.Context) {
+	failing := false
+	for ctx.Err() == nil {
+		interval, err := r.register(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			r.Logger.Warn("not registered; pulling goes on", "error", err)
+		}
+		if failing && err == nil {
+			r.Logger.Info("registered", "interval", interval)
+		}
+		failing = err != nil
+		pause(ctx, r.next(interval))
+	}
+}
+
+func (r *Registrar) register(ctx context.Context) (time.Duration, error) {
+	profile := r.Profile
+	profile.Namespaces = r.Syncer.Followed()
+	interval, assigned, err := r.Controller.Register(ctx, profile)
+	if err != nil {
+		return 0, err
+	}
+	r.Syncer.SetInterval(interval)
+	for _, namespace := range assigned {
+		if _, err := config.ParseName(string(namespace)); err != nil {
+			continue
+		}
+		if err := r.Syncer.Follow(namespace); err != nil {
+			r.Logger.Warn("cannot follow what is assigned", "namespace", namespace, "error", err)
+		}
+	}
+	return interval, nil
+}
+
+// next is the time until the agent registers again. One that follows nothing does
+// not pull, and is seen by its registrations alone.
+func (r *Registrar) next(interval time.Duration) time.Duration {
+	switch {
+	case interval <= 0:
+		return min(registerEvery, 5*time.Second)
+	case len(r.Syncer.Followed()) == 0:
+		return min(registerEvery, interval)
+	}
+	return registerEvery
+}
