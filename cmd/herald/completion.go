@@ -50,6 +50,11 @@ func (t *tool) completeNamespace(cmd *cobra.Command, args []string, _ string) ([
 	return t.namesBelow(cmd, "/v1/namespaces", "namespaces", ""), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeNamespaceFlag proposes the namespaces as the value of a flag.
+func (t *tool) completeNamespaceFlag(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	return t.completeNamespace(cmd, nil, begun)
+}
+
 // completeConfig proposes namespaces, and once there is a slash their configs.
 func (t *tool) completeConfig(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

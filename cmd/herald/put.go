@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 
@@ -155,15 +154,4 @@ func readDocument(cmd *cobra.Command, file string) ([]byte, error) {
 		in = opened
 	}
 	return readLimited(in, file)
-}
-
-func readLimited(in io.Reader, name string) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(in, config.MaxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if len(body) > config.MaxDocument {
-		return nil, fmt.Errorf("%w: %s is larger than the %d bytes that a config has at most; split it into several", errRefused, name, config.MaxDocument)
-	}
-	return body, nil
 }

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// A change is one line of a commit, as the controller takes it.
+type change struct {
+	Op        string      `json:"op"`
+	Name      config.Name `json:"name"`
+	MediaType string      `json:"mediaType,omitempty"`
+	Text      *string     `json:"text,omitempty"`
+	Base64    []byte      `json:"base64,omitempty"`
+
+	mark string // how it is shown: + added, ~ changed, - removed
+}
+
+// A plan is what makes a namespace equal to a folder.
+type plan struct {
+	changes                 []change
+	added, changed, removed int
+	unlisted                []config.Name // what the folder lacks and the namespace keeps
+}
+
+// planOf compares a folder with what stands; held is nil where nothing was
+// written yet. With prune, what the folder lacks is deleted.
+func planOf(held *config.Snapshot, files []file, prune bool) plan {
+	var p plan
+	listed := map[config.Name]bool{}
+	for _, f := range files {
+		listed[f.name] = true
+		p.put(held, f)
+	}
+	if held == nil {
+		return p
+	}
+	for _, e := range held.Configs {
+		switch {
+		case listed[e.Name]:
+		case prune:
+			p.removed++
+			p.changes = append(p.changes, change{Op: "delete", Name: e.Name, mark: "-"})
+		default:
+			p.unlisted = append(p.unlisted, e.Name)
+		}
+	}
+	return p
+}
+
+func (p *plan) put(held *config.Snapshot, f file) {
+	var standing config.Entry
+	stands := false
+	if held != nil {
+		standing, stands = held.Config(f.name)
+	}
+	wanted := config.Document{MediaType: mediaTypeOf(f.path, f.body), Body: f.body}
+	if stands {
+		wanted.MediaType = mediaTypeOver(standing.MediaType, f.path, f.body)
+	}
+	switch {
+	case !stands:
+		p.added++
+		p.changes = append(p.changes, putChange(f.name, wanted, "+"))
+	case wanted.ETag() != standing.ETag:
+		p.changed++
+		p.changes = append(p.changes, putChange(f.name, wanted, "~"))
+	}
+}
+
+// putChange carries JSON as text too, so that the white space around it stays.
+func putChange(name config.Name, d config.Document, mark string) change {
+	c := change{Op: "put", Name: name, MediaType: d.MediaType, mark: mark}
+	if utf8.Valid(d.Body) {
+		c.Text = new(string(d.Body))
+	} else {
+		c.Base64 = d.Body
+	}
+	return c
+}
+
+func (p plan) String() string {
+	return fmt.Sprintf("%d added, %d changed, %d removed", p.added, p.changed, p.removed)
+}
