@@ -35,6 +35,7 @@ type Puller struct {
 	told     time.Duration
 	failures int
 	phased   bool
+	asked    bool
 }
 
 // A Nudge says that there may be something newer.
@@ -133,9 +134,12 @@ func (p *Puller) ask(ctx context.Context, q Request) (Answer, error) {
 	return answer, err
 }
 
-// wait is how long the next request may be held.
+// wait is how long the next request may be held. The first is not: whether there
+// is somebody who answers, and who, is worth knowing at once.
 func (p *Puller) wait(n *Nudge) time.Duration {
-	if p.holds() {
+	first := !p.asked
+	p.asked = true
+	if p.holds() && !first {
 		return min(max(p.interval().Round(time.Second), time.Second), MaxWait)
 	}
 	if n != nil && n.Position.Revision > 0 {
@@ -156,7 +160,7 @@ func (p *Puller) after(answer Answer, err error, have *config.Snapshot, wait, to
 	}
 	p.failures = 0
 	heldToTheEnd := wait > 0 && took >= wait-wait/10
-	if p.holds() && (answer.Snapshot != nil || heldToTheEnd) {
+	if p.holds() && (wait == 0 || answer.Snapshot != nil || heldToTheEnd) {
 		return pause{} // and the next one is held again
 	}
 	if !p.phased {

@@ -1,0 +1,128 @@
+package sdk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/pull"
+)
+
+// DefaultAgent is where the agent of this host is, unless the environment
+// variable HERALD_AGENT says otherwise.
+const DefaultAgent = "http://127.0.0.1:8081"
+
+// Options say how to watch a config. The zero value is complete for JSON.
+type Options[T any] struct {
+	// Agent is the agent's address; empty is HERALD_AGENT, or DefaultAgent.
+	Agent string
+	// Token is brought to the agent, where it asks for one.
+	Token string
+	// Worker is who speaks in verdicts; empty is the host's name. Two Watchers of
+	// one namespace need two, or one's verdict hides the other's.
+	Worker string
+	// StateDir is the folder in which the last good is kept, each config in a
+	// folder of its own below it; empty keeps nothing over a restart.
+	StateDir string
+	// Interval is how often to poll; 0 is what the agent says.
+	Interval time.Duration
+
+	// Default is the value before the first config.
+	Default T
+	// Decode reads a document; nil is encoding/json, for JSON documents alone.
+	Decode func(document []byte, mediaType string) (T, error)
+	// Validate refuses a value; nil asks the value's own Validate() error, if it
+	// has one.
+	Validate func(T) error
+	// OnChange is called before the value is replaced, one call at a time; with an
+	// error it stays.
+	OnChange func(old, new T) error
+
+	// Link brings notifications; nil lets the agent hold requests instead.
+	Link Link
+	// HTTP is used for all requests; nil is pull.NewHTTPClient's.
+	HTTP *http.Client
+	// Logger is told what changes; nil is slog.Default.
+	Logger *slog.Logger
+}
+
+// A Link is how a program that has a bus shares it with its Watcher. Its methods
+// may be called by several goroutines.
+type Link interface {
+	// Listen hears what the agent of that ID tells and nudges, until ctx ends. It
+	// is called once the agent's ID is known, and anew when that changes. It nudges
+	// too when it has connected, and when the link becomes unhealthy.
+	Listen(ctx context.Context, agent string, nudge func(pull.Nudge))
+	// Healthy reports whether notifications come. While they do not, requests are
+	// held.
+	Healthy() bool
+	// Tell passes a verdict on. After an error it goes to the agent by HTTP.
+	Tell(ctx context.Context, verdict config.Verdict) error
+}
+
+// An about is what the parts that do not depend on T need of the options.
+type about struct {
+	namespace, name config.Name
+	worker          string
+	stateDir        string // "" for none
+	interval        time.Duration
+	link            Link
+	client          *pull.Client
+	ownHTTP         bool
+	logger          *slog.Logger
+}
+
+// complete fills in what was left out, and refuses what cannot be.
+func (o *Options[T]) complete(name string) (about, error) {
+	a := about{worker: o.Worker, interval: o.Interval, link: o.Link, logger: o.Logger, ownHTTP: o.HTTP == nil}
+	var err error
+	if a.namespace, a.name, err = parseName(name); err != nil {
+		return a, err
+	}
+	if a.worker == "" {
+		if a.worker, err = os.Hostname(); err != nil {
+			return a, fmt.Errorf("the host has no name, so name the worker: %w", err)
+		}
+	}
+	if err := config.CheckWorkerID(a.worker); err != nil {
+		return a, err
+	}
+	if o.Interval < 0 || o.Interval > 0 && o.Interval < shortest {
+		return a, fmt.Errorf("poll interval %v: use %v or more, or 0 for what the agent says", o.Interval, shortest)
+	}
+	if o.StateDir != "" {
+		a.stateDir = filepath.Join(o.StateDir, string(a.namespace), string(a.name))
+	}
+	if a.logger == nil {
+		a.logger = slog.Default()
+	}
+	a.logger = a.logger.With("config", name)
+	a.client, err = o.client()
+	return a, err
+}
+
+func (o *Options[T]) client() (*pull.Client, error) {
+	agent := o.Agent
+	if agent == "" {
+		agent = os.Getenv("HERALD_AGENT")
+	}
+	if agent == "" {
+		agent = DefaultAgent
+	}
+	u, err := url.Parse(agent)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("the agent's address must be as in " + DefaultAgent)
+	}
+	client := o.HTTP
+	if client == nil {
+		client = pull.NewHTTPClient()
+	}
+	return &pull.Client{Base: agent, HTTP: client, Token: o.Token, Codings: []pull.Coding{pull.Gzip}}, nil
+}
