@@ -34,16 +34,8 @@ type Upstream struct {
 	http    *http.Client
 	clients []*pull.Client
 
-	mu     sync.Mutex
-	health Health
-}
-
-// Health is how upstream is doing.
-type Health struct {
-	URL         string    // the address that answered last, or was tried
-	OK          bool      // the last request was answered
-	LastSuccess time.Time // zero for never
-	LastError   string    // of the last request, "" if it was answered
+	mu    sync.Mutex
+	state domain.UpstreamState
 }
 
 // CheckAddress returns an error unless the address can be an upstream's.
@@ -57,7 +49,7 @@ func CheckAddress(address string) error {
 
 // NewUpstream returns an Upstream for addresses that CheckAddress passed.
 func NewUpstream(o Options) *Upstream {
-	u := &Upstream{options: o, http: pull.NewHTTPClient(), health: Health{URL: o.Addresses[0]}}
+	u := &Upstream{options: o, http: pull.NewHTTPClient(), state: domain.UpstreamState{URL: o.Addresses[0]}}
 	for _, address := range o.Addresses {
 		u.clients = append(u.clients, &pull.Client{
 			Base: address, HTTP: u.http, Token: o.Token, Agent: o.ID, Codings: []pull.Coding{zstd.Coding, pull.Gzip},
@@ -69,22 +61,17 @@ func NewUpstream(o Options) *Upstream {
 // Close closes what connections are idle.
 func (u *Upstream) Close() { u.http.CloseIdleConnections() }
 
-// Health returns how upstream is doing.
-func (u *Upstream) Health() Health {
+// State returns how upstream is doing.
+func (u *Upstream) State() domain.UpstreamState {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.health
+	return u.state
 }
 
 func (u *Upstream) record(address string, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.health.URL, u.health.OK = address, err == nil
-	if err == nil {
-		u.health.LastSuccess, u.health.LastError = time.Now().UTC(), ""
-	} else {
-		u.health.LastError = err.Error()
-	}
+	u.state = u.state.Observe(address, err, time.Now().UTC())
 }
 
 // try asks the addresses in order until one answers in earnest.

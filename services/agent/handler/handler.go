@@ -9,7 +9,6 @@ import (
 
 	"github.com/heraldconf/herald/events/bus"
 	"github.com/heraldconf/herald/services/agent/domain"
-	"github.com/heraldconf/herald/services/agent/gateway"
 	"github.com/heraldconf/herald/services/agent/usecase"
 	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/httpapi"
@@ -20,7 +19,7 @@ import (
 
 // An Upstream says how upstream is doing.
 type Upstream interface {
-	Health() gateway.Health
+	State() domain.UpstreamState
 }
 
 // A Handler answers requests and hears events.

@@ -38,14 +38,14 @@ type status struct {
 
 // status answers GET /v1/status.
 func (h *Handler) status(w http.ResponseWriter, _ *http.Request) error {
-	health := h.Upstream.Health()
+	upstream := h.Upstream.State()
 	answer := status{
 		ID:         h.ID,
-		Upstream:   upstreamStatus{URL: health.URL, State: "down", LastSuccess: health.LastSuccess, LastError: health.LastError},
+		Upstream:   upstreamStatus{URL: upstream.URL, State: "down", LastSuccess: upstream.LastSuccess, LastError: upstream.LastError},
 		Bus:        busStatus{State: string(h.Bus.State())},
 		Namespaces: map[config.Name]namespaceStatus{},
 	}
-	if health.OK {
+	if upstream.OK {
 		answer.Upstream.State = "ok"
 	}
 	for _, namespace := range h.Syncer.Followed() {

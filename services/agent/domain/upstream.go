@@ -1,0 +1,22 @@
+package domain
+
+import "time"
+
+// An UpstreamState is how what stands above an agent is doing.
+type UpstreamState struct {
+	URL         string    // the address that answered last, or was tried
+	OK          bool      // the last request was answered
+	LastSuccess time.Time // zero for never
+	LastError   string    // of the last request, "" if it was answered
+}
+
+// Observe returns the state after a request to an address that ended so.
+func (s UpstreamState) Observe(address string, err error, at time.Time) UpstreamState {
+	s.URL, s.OK, s.LastError = address, err == nil, ""
+	if err == nil {
+		s.LastSuccess = at
+	} else {
+		s.LastError = err.Error()
+	}
+	return s
+}
