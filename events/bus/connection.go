@@ -61,20 +61,20 @@ func (c *connection) client(retries int) *redis.Client {
 
 // probe pings, seldom while Redis answers, and more often while it does not: a
 // Redis that hangs is noticed though nobody publishes, and one that is back too.
+// Even the first ping after a loss comes at random, since a whole fleet lost it.
 func (c *connection) probe(ctx context.Context) {
 	lost, stop := c.health.turns(Down)
 	defer stop()
-	for failures := 0; ; {
-		wait, early := c.times.probe, lost
+	for failures := 0; ctx.Err() == nil; {
 		if c.ping(ctx) == nil {
 			failures = 0
-		} else {
-			wait, early = c.times.backoff(failures), nil
-			failures++
+			pause(ctx, c.times.probe, lost)
+			if c.health.current() == OK {
+				continue
+			}
 		}
-		if !pause(ctx, wait, early) {
-			return
-		}
+		pause(ctx, c.times.backoff(failures), nil)
+		failures++
 	}
 }
 
@@ -120,20 +120,19 @@ func (o observer) DialHook(next redis.DialHook) redis.DialHook {
 	}
 }
 
-// ProcessHook sees every command.
+// ProcessHook sees every command. That none could be dialled for was seen when it
+// was so; the command may say it only once Redis is back.
 func (o observer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		o.health.observe(err)
+		if failed, ok := errors.AsType[*net.OpError](err); !ok || failed.Op != "dial" {
+			o.health.observe(err)
+		}
 		return err
 	}
 }
 
-// ProcessPipelineHook sees every pipeline.
-func (o observer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := next(ctx, cmds)
-		o.health.observe(err)
-		return err
-	}
+// ProcessPipelineHook sees nothing, since nobody here makes pipelines.
+func (observer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }

@@ -88,10 +88,7 @@ func (s pubsubSubscriber) listen(
 	if err := s.confirm(ctx, ps, topic); err != nil {
 		return false, err
 	}
-	select {
-	case <-recovered: // it was this very subscription that found Redis well
-	default:
-	}
+	drain(recovered) // it was this very subscription that found Redis well
 	go func() {
 		select {
 		case <-recovered:

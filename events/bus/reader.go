@@ -44,7 +44,7 @@ func (r *reader) begin(ctx context.Context, fromBeginning bool) bool {
 	if !fromBeginning && err == nil {
 		r.last = last
 	}
-	return err == nil || isReply(err)
+	return err == nil
 }
 
 func (r *reader) ask(ctx context.Context) (position, error) {

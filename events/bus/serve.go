@@ -40,10 +40,20 @@ func (b *Bus) Serve(ctx context.Context, routes ...Route) error {
 		<-ctx.Done()
 		return nil
 	}
+	b.supervise(ctx, func() error { return b.router(routes).Run(ctx) })
+	return nil
+}
+
+// supervise has run run until ctx ends, however often it ends before.
+func (b *Bus) supervise(ctx context.Context, run func() error) {
 	for failures := 0; ; failures++ {
-		err := b.router(routes).Run(ctx)
+		began := time.Now()
+		err := run()
 		if ctx.Err() != nil {
-			return nil
+			return
+		}
+		if time.Since(began) > between {
+			failures = 0
 		}
 		b.logger.Warn("the router ended and is made anew", "error", err)
 		pause(ctx, b.times.backoff(failures), nil)

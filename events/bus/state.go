@@ -67,6 +67,14 @@ func (h *health) turns(to State) (signal <-chan struct{}, stop func()) {
 	}
 }
 
+// drain takes a signal that waits.
+func drain(signal <-chan struct{}) {
+	select {
+	case <-signal:
+	default:
+	}
+}
+
 // observe draws its conclusion from how a command went.
 func (h *health) observe(err error) {
 	switch {

@@ -73,15 +73,14 @@ func (s streamSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *
 		return nil, err
 	}
 	recovered, stop := s.stream.health.turns(OK)
-	inPlace := r.begin(ctx, s.how.fromBeginning)
-	select {
-	case <-recovered: // it was our own question that found Redis well
-	default:
+	told := r.begin(ctx, s.how.fromBeginning)
+	if told {
+		drain(recovered) // it was our own question that found Redis well
 	}
 	go func() {
 		defer stop()
 		defer r.close()
-		if inPlace {
+		if told || s.stream.health.current() == OK {
 			s.how.connected()
 		}
 		r.keep(ctx, recovered, s.how.connected)
