@@ -3,6 +3,7 @@ package usecase
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/heraldconf/herald/services/agent/domain"
@@ -33,7 +34,8 @@ func (r *Registrar) Run(ctx context.Context) {
 			r.Logger.Info("registered", "interval", interval)
 		}
 		failing = err != nil
-		pause(ctx, r.next(interval))
+		next := r.next(interval)
+		pause(ctx, next-next/5+rand.N(next*2/5)) //nolint:gosec // spreading load is no secret
 	}
 }
 
