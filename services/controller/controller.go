@@ -1,0 +1,188 @@
+// Package controller is the service that keeps configuration: an operator changes
+// it here, agents pull it from here. This package is the wiring alone: it opens,
+// builds, connects and serves, and knows of each part no more than its name.
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/heraldconf/herald/events"
+	"github.com/heraldconf/herald/events/bus"
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/services/controller/handler"
+	"github.com/heraldconf/herald/services/controller/repository"
+	"github.com/heraldconf/herald/services/controller/usecase"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+	"github.com/heraldconf/herald/shared/settings"
+	"github.com/heraldconf/herald/shared/telemetry"
+)
+
+// Config is how a controller is set. See INTERFACE.md, and the command's help.
+type Config struct {
+	Listen         string
+	DB             string // the file of the database
+	Bus            string // a URL; "" for none
+	PollInterval   time.Duration
+	Spread         time.Duration
+	AllowAnonymous bool   // to listen beyond loopback without tokens
+	Demo           string // a URL; "" for no demonstration
+	Version        string
+
+	// Listener is used in the place of Listen where it is not nil.
+	Listener net.Listener
+}
+
+// Run is a controller from its start until ctx ends, and its clean stop after
+// that. An error that wraps settings.ErrUsage is about the Config.
+func Run(ctx context.Context, c Config, logger *slog.Logger) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	listener, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	facts, err := bus.Open(c.Bus, logger)
+	if err != nil {
+		return settings.Usagef("--bus: %w", err)
+	}
+	defer func() { _ = facts.Close() }()
+	store, err := repository.Open(ctx, c.DB)
+	if err != nil {
+		return settings.Usagef("%w", err)
+	}
+	defer func() { _ = store.Close() }()
+
+	configs, err := usecase.NewConfigs(ctx, store, store, store, logger)
+	if err != nil {
+		return err
+	}
+	relay := usecase.NewRelay(store, announcer{facts}, configs, c.Spread, logger)
+	configs.OnCommit(relay.Wake)
+	fleet, err := usecase.NewFleet(ctx, store, configs, c.PollInterval, logger)
+	if err != nil {
+		return err
+	}
+	if err := c.demonstrate(ctx, configs); err != nil {
+		return err
+	}
+	server := httpapi.NewServer()
+	ways := handler.New(handler.Parts{
+		Configs: configs, Fleet: fleet, Ready: store.Ready, Pending: relay.Pending,
+		Bus:     func() string { return string(facts.State()) },
+		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
+	})
+
+	// What serves stops first, then what it fed: the outbox and the fleet are
+	// flushed once nothing more can come.
+	behind := background(ctx, configs.Run, relay.Run, fleet.Run)
+	defer behind.stop()
+	heard := background(ctx, func(ctx context.Context) { listenTo(ctx, facts, ways.Events(), logger) })
+	defer heard.stop()
+	logger.Info("controller serves", "address", "http://"+listener.Addr().String(), "db", c.DB, "epoch", store.Epoch(), "bus", facts.State(), "version", c.Version)
+	err = server.Serve(ctx, listener, ways.Routes(telemetry.NewRegistry()), logger)
+	logger.Info("controller stops")
+	return err
+}
+
+// check refuses what cannot be meant.
+func (c Config) check() error {
+	switch {
+	case c.PollInterval < usecase.MinInterval || c.PollInterval > usecase.MaxInterval:
+		return settings.Usagef("--poll-interval: %s is out of bounds: use 100ms to 24h, as in 15s", c.PollInterval)
+	case c.Spread < 0 || c.Spread > 10*time.Second:
+		return settings.Usagef("--spread: %s is out of bounds: use 0s to 10s", c.Spread)
+	case c.DB == "":
+		return settings.Usagef("--db: name a file, as in ./herald-data/controller.db")
+	case c.Demo == "":
+		return nil
+	}
+	if target, err := url.Parse(c.Demo); err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
+		return settings.Usagef("--demo: %q is no URL: write it as in http://127.0.0.1:8080/healthz", c.Demo)
+	}
+	return nil
+}
+
+func (c Config) listen(ctx context.Context) (net.Listener, error) {
+	if c.Listener != nil {
+		return c.Listener, nil
+	}
+	listener, err := httpapi.Listen(ctx, c.Listen, c.AllowAnonymous, "--allow-anonymous, which lets anybody who reaches it read and write")
+	if err != nil {
+		return nil, settings.Usagef("--listen: %w", err)
+	}
+	return listener, nil
+}
+
+// demonstrate commits demo/fetch at the first start, so that a worker has
+// something to run on.
+func (c Config) demonstrate(ctx context.Context, configs *usecase.Configs) error {
+	if c.Demo == "" {
+		return nil
+	}
+	body, err := json.Marshal(map[string]string{"url": c.Demo})
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	_, err = configs.Commit(ctx, "demo", domain.Proposal{
+		Author: "herald", Message: "something for a worker to run on", Base: new(config.Revision(0)),
+		Changes: []domain.Change{{
+			Op: domain.Put, Name: "fetch", Document: config.Document{MediaType: "application/json", Body: body},
+		}},
+	})
+	if errors.Is(err, domain.ErrStaleBase) {
+		return nil // not the first start
+	}
+	return err
+}
+
+// An announcer publishes on the bus. Where there is none nobody waits for the
+// news, and the outbox need not keep it.
+type announcer struct{ facts *bus.Bus }
+
+// Publish tells a fact.
+func (a announcer) Publish(ctx context.Context, e events.Event) error {
+	if err := a.facts.Publish(ctx, e); err != nil && !errors.Is(err, bus.ErrNone) {
+		return err
+	}
+	return nil
+}
+
+func listenTo(ctx context.Context, facts *bus.Bus, routes []bus.Route, logger *slog.Logger) {
+	if err := facts.Serve(ctx, routes...); err != nil && ctx.Err() == nil {
+		logger.Error("the bus is not listened to any more", "error", err)
+	}
+}
+
+// Tasks are what runs behind the server.
+type tasks struct {
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+// background runs each of these until stop is called. They do not end with ctx:
+// what serves ends with it, and is to find them there until it has.
+func background(ctx context.Context, run ...func(context.Context)) *tasks {
+	t := &tasks{}
+	ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, each := range run {
+		t.group.Go(func() { each(ctx) })
+	}
+	return t
+}
+
+// stop ends the tasks and waits until they have.
+func (t *tasks) stop() {
+	t.cancel()
+	t.group.Wait()
+}

@@ -1,0 +1,112 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// An Op is what a change does to a config.
+type Op string
+
+// The two changes there are.
+const (
+	Put    Op = "put"
+	Delete Op = "delete"
+)
+
+// A Change is what a commit does to one config.
+type Change struct {
+	Op   Op
+	Name config.Name
+	ETag config.ETag // of the document that is put, or of the one that is deleted
+	// Creates says of a put that nothing stood there before. History does not keep it.
+	Creates bool
+	config.Document
+}
+
+// A Commit is the write that made a revision. It is immutable.
+type Commit struct {
+	Namespace config.Name
+	config.Position
+	At       time.Time // in UTC, whole milliseconds
+	Author   string
+	Message  string
+	Changes  []Change
+	Previous Hash // of the commit before; zero for the first
+	Hash     Hash
+}
+
+// Changed reports whether the commit makes a revision. One that would change
+// nothing has the position that the namespace stands at already.
+func (c Commit) Changed() bool { return len(c.Changes) > 0 }
+
+// A Hash identifies a commit and, through its predecessor's hash, all before it.
+type Hash [sha256.Size]byte
+
+// MarshalText writes the hash in lower-case hexadecimal.
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// Sum returns the hash that the commit must have: SHA-256 over the previous hash
+// and the commit's canonical bytes. A document enters by its own SHA-256.
+func (c Commit) Sum() Hash {
+	h := sha256.New()
+	h.Write(c.Previous[:])
+	h.Write(c.canonical())
+	return Hash(h.Sum(nil))
+}
+
+// canonical is the commit as netstrings (length, colon, bytes, comma), which
+// leave no two ways to read them: a tag, then each field, then each change.
+func (c Commit) canonical() []byte {
+	var b []byte
+	for _, field := range []string{
+		"herald-commit-v1", string(c.Epoch), string(c.Namespace), strconv.FormatInt(int64(c.Revision), 10),
+		c.At.UTC().Format(time.RFC3339Nano), c.Author, c.Message,
+	} {
+		b = appendNetstring(b, field)
+	}
+	for _, change := range c.Changes {
+		b = appendNetstring(b, string(change.Op))
+		b = appendNetstring(b, string(change.Name))
+		if change.Op == Put {
+			b = appendNetstring(b, change.MediaType)
+			b = appendNetstring(b, config.DigestOf(change.Body).Hex())
+		}
+	}
+	return b
+}
+
+func appendNetstring(b []byte, s string) []byte {
+	b = append(strconv.AppendInt(b, int64(len(s)), 10), ':')
+	return append(append(b, s...), ',')
+}
+
+// MarshalJSON writes the commit as history lists it: without the documents.
+func (c Commit) MarshalJSON() ([]byte, error) {
+	type change struct {
+		Op   Op          `json:"op"`
+		Name config.Name `json:"name"`
+		ETag config.ETag `json:"etag,omitempty"`
+	}
+	line := struct {
+		Revision config.Revision `json:"revision"`
+		At       time.Time       `json:"at"`
+		Author   string          `json:"author"`
+		Message  string          `json:"message"`
+		Hash     Hash            `json:"hash"`
+		Changes  []change        `json:"changes"`
+	}{c.Revision, c.At, c.Author, c.Message, c.Hash, make([]change, 0, len(c.Changes))}
+	for _, ch := range c.Changes {
+		listed := change{Op: ch.Op, Name: ch.Name}
+		if ch.Op == Put {
+			listed.ETag = ch.ETag
+		}
+		line.Changes = append(line.Changes, listed)
+	}
+	return json.Marshal(line)
+}

@@ -1,0 +1,135 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// Why a commit is refused.
+var (
+	ErrNotFound     = errors.New("not found")
+	ErrPrecondition = errors.New("precondition failed")
+	ErrStaleBase    = errors.New("stale base revision")
+	ErrTooLarge     = errors.New("too large")
+	ErrEmptyCommit  = errors.New("a commit needs changes, and each name once")
+)
+
+// A Proposal is a commit that somebody asks for.
+type Proposal struct {
+	Author  string
+	Message string
+	Changes []Change
+	// Base, where it is not nil, is the revision that the namespace must stand at.
+	Base *config.Revision
+	// Match, where it is not nil, is asked of the first change's config.
+	Match *Condition
+}
+
+// A Condition is what If-Match and If-None-Match say (RFC 9110, section 13.1).
+type Condition struct {
+	IfMatch     *Tags
+	IfNoneMatch *Tags
+}
+
+// Tags are the entity tags of one of the two, or any.
+type Tags struct {
+	Any  bool
+	List []config.ETag
+}
+
+func (t *Tags) hold(standing Config, stands bool) bool {
+	return stands && (t.Any || slices.Contains(t.List, standing.ETag))
+}
+
+// check returns an error that wraps ErrPrecondition if the condition is not met.
+func (c *Condition) check(name config.Name, standing Config, stands bool) error {
+	switch {
+	case c == nil:
+		return nil
+	case c.IfMatch != nil && !c.IfMatch.hold(standing, stands) && stands:
+		return fmt.Errorf("%w: %s has the ETag %q now", ErrPrecondition, name, standing.ETag)
+	case c.IfMatch != nil && !stands:
+		return fmt.Errorf("%w: there is no config %s", ErrPrecondition, name)
+	case c.IfNoneMatch != nil && c.IfNoneMatch.hold(standing, stands):
+		return fmt.Errorf("%w: %s is there already, with the ETag %q", ErrPrecondition, name, standing.ETag)
+	}
+	return nil
+}
+
+// Revise returns the commit that the proposal makes of the namespace as it stands
+// now. Changes that change nothing are left out; if none remains the commit has
+// not Changed. The error wraps ErrNotFound, ErrPrecondition, ErrStaleBase,
+// ErrTooLarge or ErrEmptyCommit.
+func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
+	if p.Base != nil && *p.Base != now.Revision {
+		return Commit{}, fmt.Errorf("%w: %s stands at %d, not at %d", ErrStaleBase, now.Name, now.Revision, *p.Base)
+	}
+	changes, err := now.effective(p)
+	if err != nil {
+		return Commit{}, err
+	}
+	commit := Commit{
+		Namespace: now.Name, Position: now.Position, Previous: now.Head,
+		At: at.UTC().Truncate(time.Millisecond), Author: p.Author, Message: p.Message, Changes: changes,
+	}
+	if !commit.Changed() {
+		return commit, nil
+	}
+	commit.Revision++
+	commit.Hash = commit.Sum()
+	return commit, now.After(commit).checkSize()
+}
+
+// effective returns those changes of the proposal that change something, in name
+// order, so that one state and one intention make one commit.
+func (n Namespace) effective(p Proposal) ([]Change, error) {
+	if len(p.Changes) == 0 {
+		return nil, fmt.Errorf("%w: there are none", ErrEmptyCommit)
+	}
+	var changes []Change
+	seen := map[config.Name]bool{}
+	for i, change := range p.Changes {
+		if seen[change.Name] {
+			return nil, fmt.Errorf("%w: %s stands in it twice", ErrEmptyCommit, change.Name)
+		}
+		seen[change.Name] = true
+		if len(change.Body) > config.MaxDocument {
+			return nil, fmt.Errorf("%w: %s has %d bytes, a document at most %d", ErrTooLarge, change.Name, len(change.Body), config.MaxDocument)
+		}
+		standing, stands := n.Configs[change.Name]
+		if change.Op == Delete && !stands {
+			return nil, fmt.Errorf("%w: config %s/%s", ErrNotFound, n.Name, change.Name)
+		}
+		if i == 0 {
+			if err := p.Match.check(change.Name, standing, stands); err != nil {
+				return nil, err
+			}
+		}
+		if change.Op == Delete {
+			change.ETag = standing.ETag
+		} else if change.ETag = change.Document.ETag(); stands && standing.ETag == change.ETag {
+			continue
+		}
+		change.Creates = !stands
+		changes = append(changes, change)
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	return changes, nil
+}
+
+// checkSize returns an error that wraps ErrTooLarge for a namespace that holds
+// more than it may.
+func (n Namespace) checkSize() error {
+	if size := n.size(); size > config.MaxNamespace {
+		return fmt.Errorf("%w: %s would have %d bytes of documents, a namespace at most %d", ErrTooLarge, n.Name, size, config.MaxNamespace)
+	}
+	if names := len(n.Configs) + len(n.Tombstones); names > config.MaxNames {
+		return fmt.Errorf("%w: %s would have %d names, deleted ones counted, a namespace at most %d", ErrTooLarge, n.Name, names, config.MaxNames)
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package handler
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/services/controller/usecase"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+)
+
+// Bounds of what an agent says of itself.
+const (
+	maxRegistration = 256 << 10
+	maxLabels       = 64
+	maxText         = 255
+)
+
+// An agentBody is an agent as JSON has it.
+type agentBody struct {
+	domain.Registration
+	State    domain.AgentState           `json:"state"`
+	LastSeen time.Time                   `json:"last_seen"`
+	Interval float64                     `json:"poll_interval_seconds"`
+	Follows  []config.Name               `json:"namespaces"` // in the place of the registration's own
+	Fetched  map[config.Name]domain.Mark `json:"fetched"`
+}
+
+func bodyOf(a usecase.AgentView) agentBody {
+	b := agentBody{
+		Registration: a.Registration, State: a.State, LastSeen: a.LastSeen.UTC(), Interval: a.Interval.Seconds(),
+		Follows: a.Follows(), Fetched: a.Fetched,
+	}
+	if b.Labels == nil {
+		b.Labels = map[string]string{}
+	}
+	if b.Follows == nil {
+		b.Follows = []config.Name{}
+	}
+	if b.Fetched == nil {
+		b.Fetched = map[config.Name]domain.Mark{}
+	}
+	return b
+}
+
+// registerAgent answers POST /v1/agents. It may be repeated; what is said last counts.
+func (h *Handler) registerAgent(w http.ResponseWriter, r *http.Request) error {
+	var said domain.Registration
+	if err := httpapi.ReadJSON(w, r, maxRegistration, &said); err != nil {
+		return err
+	}
+	if err := checkRegistration(said); err != nil {
+		return err
+	}
+	known, err := h.Fleet.Registered(r.Context(), said)
+	if err != nil {
+		return err
+	}
+	body := bodyOf(known)
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		ID         string        `json:"id"`
+		Interval   float64       `json:"poll_interval_seconds"`
+		Namespaces []config.Name `json:"namespaces"`
+	}{body.ID, body.Interval, body.Follows})
+}
+
+func checkRegistration(said domain.Registration) error {
+	if err := config.CheckAgentID(said.ID); err != nil {
+		return err
+	}
+	if len(said.Hostname) > maxText || len(said.Version) > maxText || len(said.Labels) > maxLabels {
+		return httpapi.Invalid("a hostname or a version has at most 255 bytes, an agent at most 64 labels")
+	}
+	for key, value := range said.Labels {
+		if key == "" || len(key) > maxText || len(value) > maxText {
+			return httpapi.Invalid("a label has a key, and at most 255 bytes on either side")
+		}
+	}
+	return checkNames(said.Namespaces)
+}
+
+func checkNames(names []config.Name) error {
+	for _, name := range names {
+		if _, err := config.ParseName(string(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listAgents answers GET /v1/agents.
+func (h *Handler) listAgents(w http.ResponseWriter, r *http.Request) error {
+	p, err := pageOf(r, "after")
+	if err != nil {
+		return err
+	}
+	lines, next := cut(p, h.Fleet.Agents(p.cursor, p.limit+1), func(a usecase.AgentView) string { return a.ID })
+	bodies := make([]agentBody, 0, len(lines))
+	for _, line := range lines {
+		bodies = append(bodies, bodyOf(line))
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Agents []agentBody `json:"agents"`
+		Next   string      `json:"next,omitempty"`
+	}{bodies, next})
+}
+
+// getAgent answers GET /v1/agents/{id}.
+func (h *Handler) getAgent(w http.ResponseWriter, r *http.Request) error {
+	id, err := agentOf(r)
+	if err != nil {
+		return err
+	}
+	known, err := h.Fleet.Agent(id)
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known))
+}
+
+func agentOf(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	return id, config.CheckAgentID(id)
+}
+
+// patchAgent answers PATCH /v1/agents/{id}: the interval that the agent is told,
+// null being the controller's own again, and the namespaces that it is assigned.
+func (h *Handler) patchAgent(w http.ResponseWriter, r *http.Request) error {
+	id, err := agentOf(r)
+	if err != nil {
+		return err
+	}
+	var asked struct {
+		Interval   json.RawMessage `json:"poll_interval_seconds"`
+		Namespaces *[]config.Name  `json:"namespaces"`
+	}
+	if err := httpapi.ReadJSON(w, r, maxRegistration, &asked); err != nil {
+		return err
+	}
+	if asked.Interval == nil && asked.Namespaces == nil {
+		return httpapi.Invalid(`nothing to change: send {"poll_interval_seconds":5} or {"namespaces":["payments"]}`)
+	}
+	set := usecase.Assignment{Namespaces: asked.Namespaces}
+	if asked.Namespaces != nil {
+		if err := checkNames(*asked.Namespaces); err != nil {
+			return err
+		}
+	}
+	if asked.Interval != nil {
+		if set.Interval, err = intervalOf(asked.Interval); err != nil {
+			return err
+		}
+	}
+	known, err := h.Fleet.Assign(r.Context(), id, set)
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known))
+}
+
+// intervalOf reads a number of seconds; null is 0, which is the controller's own.
+func intervalOf(text json.RawMessage) (*time.Duration, error) {
+	if bytes.Equal(text, []byte("null")) {
+		return new(time.Duration(0)), nil
+	}
+	var seconds float64
+	if json.Unmarshal(text, &seconds) != nil || seconds < usecase.MinInterval.Seconds() || seconds > usecase.MaxInterval.Seconds() {
+		return nil, usecase.ErrInterval
+	}
+	return new(time.Duration(seconds * float64(time.Second))), nil
+}

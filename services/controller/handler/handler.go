@@ -1,0 +1,149 @@
+// Package handler is the controller's ways in: HTTP, and the bus's topic of
+// verdicts. It decodes, asks package usecase and encodes; it decides nothing, and
+// knows no SQL.
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/services/controller/usecase"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/document"
+	"github.com/heraldconf/herald/shared/httpapi"
+	"github.com/heraldconf/herald/shared/pull"
+	"github.com/heraldconf/herald/shared/pull/zstd"
+	"github.com/heraldconf/herald/shared/telemetry"
+)
+
+// statuses turns errors into answers.
+var statuses = []httpapi.Status{
+	{Err: domain.ErrNotFound, Status: http.StatusNotFound, Problem: "not_found"},
+	{Err: pull.ErrNotFound, Status: http.StatusNotFound, Problem: "not_found"},
+	{Err: domain.ErrPrecondition, Status: http.StatusPreconditionFailed, Problem: "precondition_failed"},
+	{Err: domain.ErrStaleBase, Status: http.StatusConflict, Problem: "stale_base"},
+	{Err: domain.ErrTooLarge, Status: http.StatusRequestEntityTooLarge, Problem: "too_large"},
+	{Err: domain.ErrEmptyCommit, Status: http.StatusBadRequest, Problem: "invalid_request"},
+	{Err: document.ErrInvalidYAML, Status: http.StatusBadRequest, Problem: "invalid_yaml"},
+	{Err: document.ErrInvalidTOML, Status: http.StatusBadRequest, Problem: "invalid_toml"},
+	{Err: document.ErrInvalidText, Status: http.StatusBadRequest, Problem: "invalid_text"},
+	{Err: usecase.ErrInterval, Status: http.StatusBadRequest, Problem: "invalid_request"},
+	{Err: usecase.ErrFull, Status: http.StatusTooManyRequests, Problem: "overloaded"},
+	{Err: usecase.ErrStorageFull, Status: http.StatusInsufficientStorage, Problem: "storage_full"},
+	{Err: usecase.ErrUnavailable, Status: http.StatusServiceUnavailable, Problem: "unavailable"},
+}
+
+// Parts are what the handlers stand on.
+type Parts struct {
+	Configs  *usecase.Configs
+	Fleet    *usecase.Fleet
+	Ready    func(context.Context) error // whether the store can be written
+	Bus      func() string               // its state: ok, down or none
+	Pending  func() int                  // commits not yet announced
+	Version  string
+	Epoch    config.Epoch
+	Draining <-chan struct{} // closed when held requests are to be answered
+	Logger   *slog.Logger
+}
+
+// A Handler answers the controller's requests.
+type Handler struct {
+	Parts
+	pull    *pull.Handler
+	metrics metrics
+}
+
+// New returns the handler of these parts.
+func New(parts Parts) *Handler {
+	h := &Handler{Parts: parts, pull: pull.NewHandler(parts.Configs, zstd.Coding, pull.Gzip)}
+	h.pull.Draining = parts.Draining
+	h.pull.Decorate = h.decorate
+	h.metrics = newMetrics(h)
+	return h
+}
+
+// A route is a pattern of http.ServeMux and who answers it.
+type route struct {
+	pattern string
+	answer  httpapi.HandlerFunc
+}
+
+func (h *Handler) routes() []route {
+	return []route{
+		{"GET /v1/namespaces", h.listNamespaces},
+		{"GET /v1/namespaces/{ns}/snapshot", h.snapshot},
+		{"GET /v1/namespaces/{ns}/configs", h.listConfigs},
+		{"GET /v1/namespaces/{ns}/configs/{name}", h.getConfig},
+		{"PUT /v1/namespaces/{ns}/configs/{name}", h.putConfig},
+		{"DELETE /v1/namespaces/{ns}/configs/{name}", h.deleteConfig},
+		{"POST /v1/namespaces/{ns}/commits", h.postCommit},
+		{"GET /v1/namespaces/{ns}/revisions", h.listRevisions},
+		{"GET /v1/namespaces/{ns}/revisions/{revision}", h.getRevision},
+		{"GET /v1/namespaces/{ns}/fleet", h.getFleet},
+		{"POST /v1/agents", h.registerAgent},
+		{"GET /v1/agents", h.listAgents},
+		{"GET /v1/agents/{id}", h.getAgent},
+		{"PATCH /v1/agents/{id}", h.patchAgent},
+		{"POST /v1/agents/{id}/reports", h.postReports},
+		{"GET /v1/status", h.status},
+		{"GET /healthz", h.healthz},
+		{"GET /readyz", h.readyz},
+	}
+}
+
+// Routes returns all that the controller answers by HTTP.
+func (h *Handler) Routes(registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range h.routes() {
+		mux.Handle(r.pattern, httpapi.Handle(statuses, r.answer))
+	}
+	h.metrics.register(registry)
+	mux.Handle("GET /metrics", telemetry.Metrics(registry))
+	return httpapi.Router(mux)
+}
+
+// namespaceOf reads the namespace of a request's path.
+func namespaceOf(r *http.Request) (config.Name, error) { return config.ParseName(r.PathValue("ns")) }
+
+// nameOf reads the namespace and the config of a request's path.
+func nameOf(r *http.Request) (namespace, name config.Name, err error) {
+	if namespace, err = namespaceOf(r); err != nil {
+		return "", "", err
+	}
+	name, err = config.ParseName(r.PathValue("name"))
+	return namespace, name, err
+}
+
+// revisionOf reads a revision as a request writes it.
+func revisionOf(text string) (config.Revision, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, httpapi.Invalid("a revision is a number from 1 on, not " + strconv.Quote(text))
+	}
+	return config.Revision(n), nil
+}
+
+const maxMessage = 1 << 10
+
+// checkMessage refuses a commit message that a list could not show.
+func checkMessage(message string) error {
+	if len(message) > maxMessage {
+		return httpapi.Invalid("a commit message has at most " + strconv.Itoa(maxMessage) + " bytes")
+	}
+	if !utf8.ValidString(message) {
+		return httpapi.Invalid("a commit message is UTF-8")
+	}
+	for _, r := range message {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return httpapi.Invalid("a commit message has no control characters")
+		}
+	}
+	return nil
+}

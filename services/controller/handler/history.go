@@ -1,0 +1,129 @@
+package handler
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+)
+
+// listRevisions answers GET /v1/namespaces/{ns}/revisions, newest first.
+func (h *Handler) listRevisions(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := namespaceOf(r)
+	if err != nil {
+		return err
+	}
+	p, err := pageOf(r, "before")
+	if err != nil {
+		return err
+	}
+	var before config.Revision
+	if p.cursor != "" {
+		if before, err = revisionOf(p.cursor); err != nil {
+			return err
+		}
+	}
+	if _, err := h.Configs.Position(r.Context(), namespace); err != nil {
+		return err
+	}
+	found, err := h.Configs.Commits(r.Context(), namespace, before, p.limit+1)
+	if err != nil {
+		return err
+	}
+	lines, next := cut(p, found, func(c domain.Commit) string { return strconv.FormatInt(int64(c.Revision), 10) })
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Revisions []domain.Commit `json:"revisions"`
+		Next      string          `json:"next,omitempty"`
+	}{lines, next})
+}
+
+// getRevision answers GET /v1/namespaces/{ns}/revisions/{revision}: one commit,
+// its documents as a snapshot would have them.
+func (h *Handler) getRevision(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := namespaceOf(r)
+	if err != nil {
+		return err
+	}
+	revision, err := revisionOf(r.PathValue("revision"))
+	if err != nil {
+		return err
+	}
+	commit, err := h.Configs.Revision(r.Context(), namespace, revision)
+	if err != nil {
+		return err
+	}
+	setPosition(w.Header(), commit.Position)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(encodeCommit(commit)) // the client has gone if this fails
+	return nil
+}
+
+// encodeCommit writes a commit by hand, since encoding/json would compact the
+// JSON documents.
+func encodeCommit(c domain.Commit) []byte {
+	b := appendMember(nil, `{"revision":`, c.Revision)
+	b = appendMember(b, `,"at":`, c.At)
+	b = appendMember(b, `,"author":`, c.Author)
+	b = appendMember(b, `,"message":`, c.Message)
+	b = appendMember(b, `,"hash":`, c.Hash)
+	b = append(b, `,"changes":[`...)
+	for i, change := range c.Changes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendMember(b, `{"op":`, change.Op)
+		b = appendMember(b, `,"name":`, change.Name)
+		if change.Op == domain.Put {
+			b = appendMember(b, `,"etag":`, change.ETag)
+			b = appendMember(b, `,"mediaType":`, change.MediaType)
+			b = change.AppendMember(append(b, ','))
+		}
+		b = append(b, '}')
+	}
+	return append(b, "]}\n"...)
+}
+
+func appendMember(b []byte, key string, value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic("handler: " + err.Error()) // a string, a number, a time: they always encode
+	}
+	return append(append(b, key...), text...)
+}
+
+// getConfigAt answers GET /v1/namespaces/{ns}/configs/{name}?revision=N: the
+// document as it stood then. It never changes, so nothing is held.
+func (h *Handler) getConfigAt(w http.ResponseWriter, r *http.Request, at string) error {
+	namespace, name, err := nameOf(r)
+	if err != nil {
+		return err
+	}
+	revision, err := revisionOf(at)
+	if err != nil {
+		return err
+	}
+	entry, err := h.Configs.Document(r.Context(), namespace, name, revision)
+	if err != nil {
+		return err
+	}
+	out := w.Header()
+	setPosition(out, config.Position{Epoch: h.Epoch, Revision: revision})
+	out.Set("ETag", entry.ETag.Quoted(""))
+	out.Set("Cache-Control", "private, no-cache")
+	if tags := tagsOf(r.Header.Values("If-None-Match")); tags != nil && (tags.Any || slices.Contains(tags.List, entry.ETag)) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	out.Set("Repr-Digest", config.DigestOf(entry.Body).Header())
+	out.Set("Content-Type", entry.MediaType)
+	out.Set("Content-Length", strconv.Itoa(len(entry.Body)))
+	out.Set("X-Content-Type-Options", "nosniff")
+	out.Set("Content-Security-Policy", "sandbox") // a document may be HTML, and is nobody's page
+	_, _ = w.Write(entry.Body)                    // the client has gone if this fails
+	return nil
+}

@@ -1,0 +1,47 @@
+package handler
+
+import (
+	"net/http"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+)
+
+// listNamespaces answers GET /v1/namespaces.
+func (h *Handler) listNamespaces(w http.ResponseWriter, r *http.Request) error {
+	p, err := pageOf(r, "after")
+	if err != nil {
+		return err
+	}
+	found, err := h.Configs.Namespaces(r.Context(), config.Name(p.cursor), p.limit+1)
+	if err != nil {
+		return err
+	}
+	lines, next := cut(p, found, func(s domain.Summary) string { return string(s.Namespace) })
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Namespaces []domain.Summary `json:"namespaces"`
+		Next       string           `json:"next,omitempty"`
+	}{lines, next})
+}
+
+// listConfigs answers GET /v1/namespaces/{ns}/configs.
+func (h *Handler) listConfigs(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := namespaceOf(r)
+	if err != nil {
+		return err
+	}
+	p, err := pageOf(r, "after")
+	if err != nil {
+		return err
+	}
+	found, err := h.Configs.List(r.Context(), namespace, config.Name(p.cursor), p.limit+1)
+	if err != nil {
+		return err
+	}
+	lines, next := cut(p, found, func(c domain.Config) string { return string(c.Name) })
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Configs []domain.Config `json:"configs"`
+		Next    string          `json:"next,omitempty"`
+	}{lines, next})
+}

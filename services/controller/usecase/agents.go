@@ -1,0 +1,176 @@
+package usecase
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// An AgentView is an agent as somebody sees it who asks.
+type AgentView struct {
+	domain.Agent
+	State    domain.AgentState
+	Interval time.Duration // what it is told
+}
+
+// Registered is called when an agent says what it is. It keeps the agent before it
+// returns, since what an operator sees should survive a crash. It fails with
+// ErrFull, or as Register.Save does.
+func (f *Fleet) Registered(ctx context.Context, r domain.Registration) (AgentView, error) {
+	f.mu.Lock()
+	known, ok := f.agents[r.ID]
+	if (!ok && len(f.agents) >= maxAgents) || len(r.Namespaces) > maxNamespaces {
+		f.mu.Unlock()
+		return AgentView{}, fmt.Errorf("%w: no room for agent %s with %d namespaces", ErrFull, r.ID, len(r.Namespaces))
+	}
+	if !ok {
+		known = &agent{}
+		f.agents[r.ID] = known
+	}
+	same := ok && known.says(r)
+	known.Registration, known.LastSeen = r, time.Now()
+	kept, view := known.Agent, f.view(known)
+	f.mu.Unlock()
+	if same {
+		return view, nil
+	}
+	return view, f.keep(ctx, kept)
+}
+
+// says reports whether the agent has said just this before.
+func (a *agent) says(r domain.Registration) bool {
+	return a.ID == r.ID && a.Hostname == r.Hostname && a.Version == r.Version &&
+		slices.Equal(a.Namespaces, r.Namespaces) && mapsEqual(a.Labels, r.Labels)
+}
+
+func mapsEqual(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key, value := range a {
+		if other, ok := b[key]; !ok || other != value {
+			return false
+		}
+	}
+	return true
+}
+
+// keep saves one agent now, or leaves it to the next time.
+func (f *Fleet) keep(ctx context.Context, a domain.Agent) error {
+	if err := f.register.Save(ctx, []domain.Agent{a}, nil); err != nil {
+		f.unsaved([]domain.Agent{a}, nil)
+		return err
+	}
+	return nil
+}
+
+// An Assignment is what an operator sets of an agent. What is nil stays.
+type Assignment struct {
+	Interval   *time.Duration // 0 is the controller's own again
+	Namespaces *[]config.Name
+}
+
+// Assign sets what an agent is told, and keeps it. It fails with ErrInterval,
+// ErrFull, an error that wraps domain.ErrNotFound, or as Register.Save does.
+func (f *Fleet) Assign(ctx context.Context, id string, set Assignment) (AgentView, error) {
+	if i := set.Interval; i != nil && *i != 0 && (*i < MinInterval || *i > MaxInterval) {
+		return AgentView{}, ErrInterval
+	}
+	if set.Namespaces != nil && len(*set.Namespaces) > maxNamespaces {
+		return AgentView{}, fmt.Errorf("%w: an agent follows at most %d namespaces", ErrFull, maxNamespaces)
+	}
+	f.mu.Lock()
+	known, ok := f.agents[id]
+	if !ok {
+		f.mu.Unlock()
+		return AgentView{}, fmt.Errorf("%w: agent %s", domain.ErrNotFound, id)
+	}
+	if set.Interval != nil {
+		known.Agent.Interval = *set.Interval
+	}
+	if set.Namespaces != nil {
+		known.Assigned = slices.Compact(slices.Sorted(slices.Values(*set.Namespaces)))
+	}
+	kept, view := known.Agent, f.view(known)
+	f.mu.Unlock()
+	return view, f.keep(ctx, kept)
+}
+
+// Agent returns one agent, or an error that wraps domain.ErrNotFound.
+func (f *Fleet) Agent(id string) (AgentView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.agents[id]
+	if !ok {
+		return AgentView{}, fmt.Errorf("%w: agent %s", domain.ErrNotFound, id)
+	}
+	return f.view(known), nil
+}
+
+// Agents returns the agents behind that ID in the order of their IDs, at most
+// limit, or all if limit is 0.
+func (f *Fleet) Agents(after string, limit int) []AgentView {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var views []AgentView
+	for id, a := range f.agents {
+		if id > after {
+			views = append(views, f.view(a))
+		}
+	}
+	slices.SortFunc(views, func(a, b AgentView) int { return cmp.Compare(a.ID, b.ID) })
+	if limit > 0 && len(views) > limit {
+		views = views[:limit]
+	}
+	return views
+}
+
+// Asking notes that an agent asks for something; done is called once it is
+// answered. A request that is held is a sign of life all along. An agent that is
+// not registered is nobody.
+func (f *Fleet) Asking(id string) (done func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.agents[id]
+	if !ok {
+		return func() {}
+	}
+	known.asking++
+	known.LastSeen = time.Now()
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		known.asking--
+		known.LastSeen = time.Now()
+	}
+}
+
+// Interval is the poll interval that an agent is told; anybody else is told the
+// controller's.
+func (f *Fleet) Interval(id string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.intervalOf(f.agents[id])
+}
+
+func (f *Fleet) intervalOf(a *agent) time.Duration {
+	if a != nil && a.Agent.Interval > 0 {
+		return a.Agent.Interval
+	}
+	return f.interval
+}
+
+// view is the agent as it stands now. f.mu is held.
+func (f *Fleet) view(a *agent) AgentView {
+	now := time.Now()
+	if a.asking > 0 {
+		a.LastSeen = now
+	}
+	interval := f.intervalOf(a)
+	return AgentView{Agent: a.Agent, State: a.State(now, f.since, interval), Interval: interval}
+}

@@ -1,0 +1,189 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// A Store keeps namespaces.
+type Store interface {
+	// Update makes one commit: it hands the namespace as it stands to revise and
+	// keeps what that returns, together with its announcement, or nothing if the
+	// commit has not changed anything. It returns revise's error as it is, or one
+	// that wraps ErrUnavailable or ErrStorageFull.
+	Update(ctx context.Context, namespace config.Name, revise func(now domain.Namespace) (domain.Commit, error)) (domain.Commit, error)
+	// Newest returns a namespace's snapshot as it is kept, or an error that wraps
+	// domain.ErrNotFound or ErrUnavailable.
+	Newest(ctx context.Context, namespace config.Name) (*config.Snapshot, error)
+	// Names returns all namespaces, or an error that wraps ErrUnavailable.
+	Names(ctx context.Context) ([]config.Name, error)
+}
+
+// A History is what was written, page by page. Its errors wrap
+// domain.ErrNotFound or ErrUnavailable.
+type History interface {
+	// Commits returns a namespace's commits, newest first, without the documents:
+	// those before the given revision, or all if that is 0.
+	Commits(ctx context.Context, namespace config.Name, before config.Revision, limit int) ([]domain.Commit, error)
+	// Revision returns one commit with its documents.
+	Revision(ctx context.Context, namespace config.Name, revision config.Revision) (domain.Commit, error)
+	// Document returns a config as it stood at a revision.
+	Document(ctx context.Context, namespace, name config.Name, at config.Revision) (config.Entry, error)
+}
+
+// A Catalogue lists what there is, in name order, from behind the given name on.
+// Its errors wrap domain.ErrNotFound or ErrUnavailable.
+type Catalogue interface {
+	// Namespaces lists the namespaces.
+	Namespaces(ctx context.Context, after config.Name, limit int) ([]domain.Summary, error)
+	// List lists the configs that stand in a namespace.
+	List(ctx context.Context, namespace, after config.Name, limit int) ([]domain.Config, error)
+}
+
+// Configs keeps configs. The newest snapshot of each namespace that was asked for
+// is held in memory, so that an unchanged pull costs the store nothing.
+type Configs struct {
+	History
+	Catalogue
+	store  Store
+	shelf  shelf
+	told   func() // wakes the relay
+	logger *slog.Logger
+}
+
+// NewConfigs returns the configs of a store. It reads which namespaces there are.
+func NewConfigs(ctx context.Context, store Store, history History, catalogue Catalogue, logger *slog.Logger) (*Configs, error) {
+	names, err := store.Names(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the namespaces: %w", err)
+	}
+	c := &Configs{History: history, Catalogue: catalogue, store: store, told: func() {}, logger: logger}
+	c.shelf.fill(names)
+	return c, nil
+}
+
+// OnCommit names what is called after each commit. It is set before the first.
+func (c *Configs) OnCommit(wake func()) { c.told = wake }
+
+// Commit makes a commit of a proposal. When it returns, the commit is on disk and
+// every pull is answered with it. The error is one of domain.Revise or of Store.
+func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error) {
+	place := c.shelf.place(namespace)
+	if err := place.lock(ctx); err != nil {
+		c.shelf.vacate(place)
+		return domain.Commit{}, err
+	}
+	defer c.shelf.vacate(place)
+	defer place.unlock()
+	commit, err := c.store.Update(ctx, namespace, func(now domain.Namespace) (domain.Commit, error) {
+		return domain.Revise(now, p, time.Now())
+	})
+	switch {
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrStorageFull):
+		c.settle(context.WithoutCancel(ctx), place) // it may be there after all
+		return domain.Commit{}, err
+	case err != nil:
+		return domain.Commit{}, err
+	case commit.Changed():
+		c.advance(context.WithoutCancel(ctx), place, commit)
+		c.told()
+	}
+	return commit, nil
+}
+
+// advance puts the snapshot that a commit made in the place of the one before.
+// It is worked out from that one where it is in memory, and read otherwise.
+func (c *Configs) advance(ctx context.Context, place *place, commit domain.Commit) {
+	held := place.snapshot()
+	switch {
+	case commit.Revision == 1:
+		c.shelf.swap(place, succeed(&config.Snapshot{Namespace: commit.Namespace}, commit))
+	case held != nil && held.Epoch == commit.Epoch && held.Revision == commit.Revision-1:
+		c.shelf.swap(place, succeed(held, commit))
+	default:
+		c.settle(ctx, place)
+	}
+}
+
+// settle reads what the store really has of a namespace. If even that fails, the
+// place is marked, and Run tries again. The place is locked.
+func (c *Configs) settle(ctx context.Context, place *place) {
+	snapshot, err := c.store.Newest(ctx, place.namespace)
+	switch {
+	case err == nil:
+		c.shelf.swap(place, snapshot)
+		c.told()
+	case errors.Is(err, domain.ErrNotFound):
+		c.shelf.mark(place, false)
+	default:
+		c.shelf.mark(place, true)
+		c.logger.Warn("cannot tell whether a commit was kept; will read the store again",
+			"namespace", place.namespace, "error", err)
+	}
+}
+
+// settleEvery is how often a namespace of unknown state is read again.
+const settleEvery = time.Second
+
+// Run reads again what could not be read after a failed write, until ctx ends.
+func (c *Configs) Run(ctx context.Context) {
+	ticker := time.NewTicker(settleEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, place := range c.shelf.unsure() {
+			if place.lock(ctx) == nil {
+				c.settle(ctx, place)
+				place.unlock()
+			}
+		}
+	}
+}
+
+// Latest returns the newest snapshot of a namespace and a channel that is closed
+// once there is a newer one. For a namespace that is not written the error wraps
+// domain.ErrNotFound, and the channel tells when any namespace is new; it may also
+// wrap ErrUnavailable. What is in memory costs no read.
+func (c *Configs) Latest(ctx context.Context, namespace config.Name) (*config.Snapshot, <-chan struct{}, error) {
+	snapshot, changed, known := c.shelf.find(namespace)
+	switch {
+	case snapshot != nil:
+		return snapshot, changed, nil
+	case !known:
+		return nil, changed, fmt.Errorf("%w: namespace %s has nothing yet", domain.ErrNotFound, namespace)
+	}
+	place := c.shelf.place(namespace)
+	defer c.shelf.vacate(place)
+	if err := place.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer place.unlock()
+	if place.snapshot() == nil { // nobody else was quicker
+		read, err := c.store.Newest(ctx, namespace)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.shelf.swap(place, read)
+	}
+	snapshot, changed, _ = c.shelf.find(namespace)
+	return snapshot, changed, nil
+}
+
+// Position returns where a namespace stands, or an error as Latest does.
+func (c *Configs) Position(ctx context.Context, namespace config.Name) (config.Position, error) {
+	snapshot, _, err := c.Latest(ctx, namespace)
+	if err != nil {
+		return config.Position{}, err
+	}
+	return snapshot.Position, nil
+}
