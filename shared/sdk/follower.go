@@ -34,7 +34,7 @@ func newFollower(a about, adopt func(config.Entry, config.Position) error) (*fol
 	if a.stateDir != "" {
 		folder, err := lastgood.Open(a.stateDir)
 		if err != nil {
-			return nil, fmt.Errorf("the state folder: %w", err)
+			return nil, fmt.Errorf("the state folder %s: %w; choose one that can be written", a.stateDir, err)
 		}
 		f.folder = folder
 	}

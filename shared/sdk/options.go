@@ -94,8 +94,8 @@ func (o *Options[T]) complete(name string) (about, error) {
 	if err := config.CheckWorkerID(a.worker); err != nil {
 		return a, err
 	}
-	if o.Interval < 0 || o.Interval > 0 && o.Interval < shortest {
-		return a, fmt.Errorf("poll interval %v: use %v or more, or 0 for what the agent says", o.Interval, shortest)
+	if err := CheckInterval(o.Interval); err != nil {
+		return a, err
 	}
 	if o.StateDir != "" {
 		a.stateDir = filepath.Join(o.StateDir, string(a.namespace), string(a.name))
@@ -116,13 +116,32 @@ func (o *Options[T]) client() (*pull.Client, error) {
 	if agent == "" {
 		agent = DefaultAgent
 	}
-	u, err := url.Parse(agent)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("the agent's address must be as in " + DefaultAgent)
+	if err := CheckAgent(agent); err != nil {
+		return nil, err
 	}
 	client := o.HTTP
 	if client == nil {
 		client = pull.NewHTTPClient()
 	}
 	return &pull.Client{Base: agent, HTTP: client, Token: o.Token, Codings: []pull.Coding{pull.Gzip}}, nil
+}
+
+// CheckAgent returns an error unless this can be the address of an agent.
+func CheckAgent(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("the agent's address must be as in " + DefaultAgent)
+	}
+	return nil
+}
+
+// shortest is the least interval that may be asked for.
+const shortest = 100 * time.Millisecond
+
+// CheckInterval returns an error unless this can be a poll interval; 0 can.
+func CheckInterval(interval time.Duration) error {
+	if interval < 0 || interval > 0 && interval < shortest {
+		return fmt.Errorf("poll interval %v: use %v or more, or 0 for what the agent says", interval, shortest)
+	}
+	return nil
 }

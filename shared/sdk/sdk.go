@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/heraldconf/herald/shared/config"
 )
@@ -129,6 +128,3 @@ func parseName(s string) (namespace, name config.Name, err error) {
 	name, err = config.ParseName(after)
 	return namespace, name, err
 }
-
-// shortest is the least interval that may be asked for.
-const shortest = 100 * time.Millisecond
