@@ -15,6 +15,8 @@ const (
 	MaxNamespace = 8 << 20
 	// MaxNames is how many configs and tombstones a namespace has at most.
 	MaxNames = 10_000
+
+	maxMediaType = 255
 )
 
 // ErrMediaType means that a document cannot be kept under its media type.
@@ -51,7 +53,8 @@ const (
 // Kind returns the kind that the document's media type stands for.
 func (d Document) Kind() Kind {
 	kind, _, _ := strings.Cut(d.MediaType, ";")
-	switch strings.TrimSpace(kind) {
+	kind = strings.TrimSpace(kind)
+	switch kind {
 	case "application/json", "text/json":
 		return JSON
 	case "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml":
@@ -80,8 +83,8 @@ func NormalMediaType(contentType string) (string, error) {
 		return "application/json", nil
 	}
 	kind, params, err := mime.ParseMediaType(contentType)
-	if err != nil || !strings.Contains(kind, "/") || len(contentType) > 255 {
-		return "", fmt.Errorf("%w %s: write it as in application/json", ErrMediaType, quote(contentType))
+	if err != nil || !strings.Contains(kind, "/") {
+		return "", notMediaType(contentType)
 	}
 	if kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" {
 		return "", fmt.Errorf("%w %s: that is a form; with curl add -H 'Content-Type: application/json' and send the file with --data-binary @FILE",
@@ -93,7 +96,16 @@ func NormalMediaType(contentType string) (string, error) {
 		}
 		delete(params, "charset")
 	}
-	return mime.FormatMediaType(kind, params), nil
+	// What mime reads it cannot always write, and escapes may make it longer.
+	normal := mime.FormatMediaType(kind, params)
+	if normal == "" || len(normal) > maxMediaType {
+		return "", notMediaType(contentType)
+	}
+	return normal, nil
+}
+
+func notMediaType(contentType string) error {
+	return fmt.Errorf("%w %s: write it as in application/json", ErrMediaType, quote(contentType))
 }
 
 // form is the member of a snapshot under which the document stands: "value" for

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"iter"
 	"strings"
 )
 
@@ -55,9 +56,8 @@ func ParseETag(header string) (ETag, bool) {
 // them. any is true for "*". Weak tags are left out.
 func ParseETags(headers []string) (tags []ETag, any bool) {
 	for _, header := range headers {
-		for part := range strings.SplitSeq(header, ",") {
-			part = strings.TrimSpace(part)
-			if part == "*" {
+		for part := range elements(header) {
+			if strings.TrimSpace(part) == "*" {
 				return nil, true
 			}
 			if tag, ok := ParseETag(part); ok {
@@ -66,6 +66,26 @@ func ParseETags(headers []string) (tags []ETag, any bool) {
 		}
 	}
 	return tags, false
+}
+
+// elements are the members of a list. A tag may have commas in it, so one within
+// quotes parts nothing: `"a,*,b"` is one tag, and does not mean "*".
+func elements(list string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		from, quoted := 0, false
+		for i := range len(list) {
+			switch {
+			case list[i] == '"':
+				quoted = !quoted
+			case list[i] == ',' && !quoted:
+				if !yield(list[from:i]) {
+					return
+				}
+				from = i + 1
+			}
+		}
+		yield(list[from:])
+	}
 }
 
 // A Digest is the SHA-256 of a body's decoded bytes.
@@ -94,6 +114,7 @@ var ErrNoDigest = errors.New("no sha-256 in Repr-Digest")
 // beside it, or returns ErrNoDigest.
 func ParseDigest(header string) (Digest, error) {
 	for member := range strings.SplitSeq(header, ",") {
+		member, _, _ = strings.Cut(member, ";") // parameters say nothing of the bytes
 		value, ok := strings.CutPrefix(strings.TrimSpace(member), "sha-256=:")
 		if !ok || !strings.HasSuffix(value, ":") {
 			continue

@@ -43,56 +43,94 @@ func (e *FaultyDocument) Unwrap() error { return e.Err }
 // no key twice and that is not nested deeper than MaxDepth. Otherwise the error
 // is a *FaultyDocument that wraps ErrInvalidJSON and says where.
 func CheckJSON(body []byte) error {
-	if !utf8.Valid(body) {
-		return faulty("", "not UTF-8")
-	}
 	c := &jsonChecker{body: body, dec: json.NewDecoder(bytes.NewReader(body))}
 	c.dec.UseNumber()
+	if !utf8.Valid(body) {
+		c.at = validUTF8(body)
+		return c.fail("not UTF-8")
+	}
+	if bytes.HasPrefix(body, []byte("\ufeff")) {
+		return c.fail("a byte order mark stands before the value, and has to go")
+	}
 	if err := c.value(0); err != nil {
 		return err
 	}
-	if _, err := c.dec.Token(); !errors.Is(err, io.EOF) {
-		return faulty("", "something stands behind the end of the value, "+c.where())
+	if _, err := c.token(); !errors.Is(err, io.EOF) {
+		return c.fail("something stands behind the end of the value")
 	}
 	return nil
 }
 
-func faulty(path, message string) error {
-	return &FaultyDocument{Err: ErrInvalidJSON, Faults: []Fault{{Path: path, Message: message}}}
+// validUTF8 is how many bytes come before the first that is not UTF-8.
+func validUTF8(body []byte) int {
+	n := 0
+	for n < len(body) {
+		r, size := utf8.DecodeRune(body[n:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		n += size
+	}
+	return n
 }
+
+// maxPointer bounds the path of a fault: keys may be as long as the document.
+const maxPointer = 1 << 10
 
 type jsonChecker struct {
 	body []byte
 	dec  *json.Decoder
 	path []string
+	at   int    // where the last token was read from, or what is none was met
+	skip string // what may stand between there and the token
 }
 
-// where says the line and column at which the decoder stands.
+const space = " \t\r\n"
+
+// token reads the next token and remembers where it is.
+func (c *jsonChecker) token() (json.Token, error) {
+	c.at, c.skip = int(c.dec.InputOffset()), space+",:"
+	token, err := c.dec.Token()
+	if err != nil { // the decoder stands before what it could not read
+		c.at, c.skip = int(c.dec.InputOffset()), space
+	}
+	return token, err
+}
+
+// where says the line and column of the last token, counted in characters.
 func (c *jsonChecker) where() string {
-	before := c.body[:min(int(c.dec.InputOffset()), len(c.body))]
+	rest := bytes.TrimLeft(c.body[min(c.at, len(c.body)):], c.skip)
+	before := c.body[:len(c.body)-len(rest)]
 	line := bytes.Count(before, []byte{'\n'}) + 1
-	column := len(before) - bytes.LastIndexByte(before, '\n')
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
 	return fmt.Sprintf("line %d, column %d", line, column)
 }
 
+// fail names the place by its path, or by the path of what is around it where
+// that is too long to be told.
 func (c *jsonChecker) fail(message string) error {
 	var path strings.Builder
 	for _, step := range c.path {
-		path.WriteByte('/')
-		path.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(step))
+		step = strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
+		if path.Len()+len(step) > maxPointer {
+			break
+		}
+		path.WriteString("/" + step)
 	}
-	return faulty(path.String(), message+", "+c.where())
+	fault := Fault{Path: path.String(), Message: message + ", " + c.where()}
+	return &FaultyDocument{Err: ErrInvalidJSON, Faults: []Fault{fault}}
 }
 
 func (c *jsonChecker) syntax(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		c.at = len(c.body)
 		return c.fail("the document ends too early")
 	}
 	return c.fail(err.Error())
 }
 
 func (c *jsonChecker) value(depth int) error {
-	token, err := c.dec.Token()
+	token, err := c.token()
 	if err != nil {
 		return c.syntax(err)
 	}
@@ -111,16 +149,16 @@ func (c *jsonChecker) value(depth int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.dec.Token(); err != nil {
+	if _, err := c.token(); err != nil {
 		return c.syntax(err)
 	}
 	return nil
 }
 
 func (c *jsonChecker) members(depth int) error {
-	seen := map[string]bool{}
+	var seen map[string]bool // made late: a document may be full of {}
 	for c.dec.More() {
-		token, err := c.dec.Token()
+		token, err := c.token()
 		if err != nil {
 			return c.syntax(err)
 		}
@@ -128,6 +166,9 @@ func (c *jsonChecker) members(depth int) error {
 		c.path = append(c.path, key)
 		if seen[key] {
 			return c.fail("this key stands twice in its object")
+		}
+		if seen == nil {
+			seen = map[string]bool{}
 		}
 		seen[key] = true
 		if err := c.value(depth + 1); err != nil {

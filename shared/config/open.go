@@ -2,10 +2,12 @@ package config
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
 )
 
 // ErrDamaged means that bytes are not a snapshot.
@@ -18,9 +20,15 @@ func Open(body []byte) (*Snapshot, error) {
 	r := &reader{body: body, dec: json.NewDecoder(bytes.NewReader(body))}
 	s := &Snapshot{Body: body, Digest: DigestOf(body)}
 	s.ETag = s.Digest.ETag()
+	if !utf8.Valid(body) { // encoding/json would put U+FFFD in its place
+		r.fail("not UTF-8")
+	}
 	r.object(func(key string) { r.member(s, key) })
-	if r.err == nil && r.dec.More() {
-		r.fail("bytes after the end")
+	if r.err == nil {
+		// More would not do: it takes a bracket too many for the end.
+		if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
+			r.fail("bytes after the end")
+		}
 	}
 	if r.err == nil {
 		r.err = s.check()
@@ -35,10 +43,16 @@ func (s *Snapshot) check() error {
 	if _, err := ParseName(string(s.Namespace)); err != nil {
 		return err
 	}
-	if s.Epoch == "" || s.Revision < 1 {
-		return errors.New("no epoch or revision")
+	if err := s.Epoch.check(); err != nil {
+		return err
+	}
+	if s.Revision < 1 {
+		return errors.New("no revision")
 	}
 	for i, e := range s.Configs {
+		if !s.holds(e.Revision) {
+			return fmt.Errorf("%s is of revision %d, the snapshot of %d", quote(string(e.Name)), e.Revision, s.Revision)
+		}
 		if i > 0 && s.Configs[i-1].Name >= e.Name {
 			return fmt.Errorf("configs out of order at %s", quote(string(e.Name)))
 		}
@@ -47,6 +61,9 @@ func (s *Snapshot) check() error {
 		}
 	}
 	for i, t := range s.Tombstones {
+		if !s.holds(t.Revision) {
+			return fmt.Errorf("%s was deleted at %d, the snapshot is of %d", quote(string(t.Name)), t.Revision, s.Revision)
+		}
 		if i > 0 && s.Tombstones[i-1].Name >= t.Name {
 			return fmt.Errorf("tombstones out of order at %s", quote(string(t.Name)))
 		}
@@ -54,139 +71,15 @@ func (s *Snapshot) check() error {
 	return nil
 }
 
-// A reader walks a body token by token and remembers the first error.
-type reader struct {
-	body []byte
-	dec  *json.Decoder
-	err  error
-}
+// holds reports whether what the snapshot has may be of that revision.
+func (s *Snapshot) holds(revision Revision) bool { return revision >= 0 && revision <= s.Revision }
 
-func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf(format, args...)
+// check returns an error for what cannot be an epoch. It is a ULID, but need not
+// be; it goes into a header, and into what is signed line by line.
+func (e Epoch) check() error {
+	foreign := func(c rune) bool { return c <= ' ' || c >= 0x7f }
+	if e == "" || len(e) > 64 || strings.ContainsFunc(string(e), foreign) {
+		return fmt.Errorf("epoch %s is none", quote(string(e)))
 	}
-}
-
-// object calls member for each key of the object that comes next; member reads
-// the value.
-func (r *reader) object(member func(key string)) {
-	if r.err != nil {
-		return
-	}
-	if token, err := r.dec.Token(); err != nil || token != json.Delim('{') {
-		r.fail("an object is missing at byte %d", r.dec.InputOffset())
-		return
-	}
-	seen := map[string]bool{}
-	for r.err == nil && r.dec.More() {
-		token, err := r.dec.Token()
-		key, ok := token.(string)
-		if err != nil || !ok || seen[key] {
-			r.fail("a bad or doubled key at byte %d", r.dec.InputOffset())
-			return
-		}
-		seen[key] = true
-		member(key)
-	}
-	if _, err := r.dec.Token(); err != nil {
-		r.fail("cut off at byte %d", r.dec.InputOffset())
-	}
-}
-
-func (r *reader) decode(into any) {
-	if r.err == nil {
-		if err := r.dec.Decode(into); err != nil {
-			r.fail("at byte %d: %v", r.dec.InputOffset(), err)
-		}
-	}
-}
-
-func (r *reader) member(s *Snapshot, key string) {
-	switch key {
-	case "namespace":
-		r.decode(&s.Namespace)
-	case "epoch":
-		r.decode(&s.Epoch)
-	case "revision":
-		r.decode(&s.Revision)
-	case "configs":
-		r.object(func(key string) { s.Configs = append(s.Configs, r.entry(key)) })
-	case "tombstones":
-		r.object(func(key string) {
-			var tombstone struct {
-				Revision Revision `json:"revision"`
-			}
-			r.decode(&tombstone)
-			s.Tombstones = append(s.Tombstones, Tombstone{Name: r.name(key), Revision: tombstone.Revision})
-		})
-	default:
-		r.decode(new(json.RawMessage))
-	}
-}
-
-func (r *reader) name(s string) Name {
-	name, err := ParseName(s)
-	if err != nil {
-		r.fail("%v", err)
-	}
-	return name
-}
-
-func (r *reader) entry(key string) Entry {
-	e := Entry{Name: r.name(key)}
-	forms := 0
-	r.object(func(key string) {
-		switch key {
-		case "revision":
-			r.decode(&e.Revision)
-		case "mediaType":
-			r.decode(&e.MediaType)
-		case "value":
-			forms++
-			e.Body = r.raw()
-		case "text":
-			forms++
-			var text string
-			r.decode(&text)
-			e.Body = []byte(text)
-		case "base64":
-			forms++
-			e.Body = r.base64()
-		default:
-			r.decode(new(json.RawMessage))
-		}
-	})
-	if forms != 1 || e.MediaType == "" {
-		r.fail("config %s has no media type or not one document", quote(key))
-	}
-	e.ETag = e.Document.ETag()
-	return e
-}
-
-func (r *reader) base64() []byte {
-	var text string
-	r.decode(&text)
-	body, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		r.fail("base64: %v", err)
-	}
-	return body
-}
-
-// raw returns a JSON value as it stands, with the white space around it: all
-// that lies between the colon and the next comma or brace.
-func (r *reader) raw() []byte {
-	from := int(r.dec.InputOffset())
-	r.decode(new(json.RawMessage))
-	to := int(r.dec.InputOffset())
-	if r.err != nil {
-		return nil
-	}
-	colon := bytes.IndexByte(r.body[from:to], ':')
-	end := bytes.IndexAny(r.body[to:], ",}")
-	if colon < 0 || end < 0 {
-		r.fail("cut off at byte %d", to)
-		return nil
-	}
-	return r.body[from+colon+1 : to+end : to+end]
+	return nil
 }

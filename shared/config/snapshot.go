@@ -35,7 +35,9 @@ type Snapshot struct {
 	ETag   ETag
 }
 
-// Seal makes the snapshot of these configs and tombstones. It sorts both.
+// Seal makes the snapshot of these configs and tombstones. It sorts both. The
+// documents must have passed their checks: one of JSON goes into the body as it
+// is (CheckJSON), and every media type is in its normal form.
 func Seal(namespace Name, at Position, configs []Entry, tombstones []Tombstone) *Snapshot {
 	slices.SortFunc(configs, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(tombstones, func(a, b Tombstone) int { return cmp.Compare(a.Name, b.Name) })
