@@ -63,7 +63,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 		open := c.AllowAnonymous || len(c.AcceptTokens) > 0
 		listener, err = httpapi.Listen(ctx, c.Listen, open, "--accept-token, or an explicit --allow-anonymous")
 		if err != nil {
-			return settings.Usagef("%w", err)
+			return settings.Usagef("--listen: %w", err)
 		}
 	}
 	notifications, err := bus.Open(c.Bus, logger)

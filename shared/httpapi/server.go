@@ -37,7 +37,7 @@ func Listen(ctx context.Context, address string, open bool, hint string) (net.Li
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %s (%w): stop what uses the address, or choose another one with --listen", ErrListen, address, errors.Unwrap(err))
+		return nil, fmt.Errorf("%w on %s (%w): stop what uses the address, or choose another one", ErrListen, address, errors.Unwrap(err))
 	}
 	return listener, nil
 }
@@ -82,6 +82,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, handler http.
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
+		s.Drain()
+		_ = server.Close()
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}

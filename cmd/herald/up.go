@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heraldconf/herald/services/agent"
+	"github.com/heraldconf/herald/services/controller"
+	"github.com/heraldconf/herald/services/worker"
+	"github.com/heraldconf/herald/shared/httpapi"
+	"github.com/heraldconf/herald/shared/settings"
+	"github.com/heraldconf/herald/shared/telemetry"
+)
+
+// An upper is all of Herald in one process.
+type upper struct {
+	dataDir      string
+	listen       [3]string // controller, agent, worker
+	logLevel     string
+	pollInterval time.Duration
+}
+
+// upListens are the flags that say where the three listen.
+var upListens = [3]string{"listen", "agent-listen", "worker-listen"}
+
+func (t *tool) up() *cobra.Command {
+	u := &upper{}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run all of Herald in one process: a controller, an agent and a worker",
+		Long: `Runs a controller, an agent and a worker in one process, on SQLite and a bus in
+memory: the quickest way to see a change travel, and enough for one host. The
+first start commits the config demo/fetch, on which the worker runs.
+
+It goes on until Ctrl-C, and finds everything again at the next start.`,
+		Example: `  herald up
+  herald up --data-dir /tmp/herald --listen 127.0.0.1:9080 --agent-listen 127.0.0.1:9081 --worker-listen 127.0.0.1:9082`,
+		Args: arguments(0, 0, "herald up"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return u.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&u.dataDir, "data-dir", "./herald-data", "folder of the database, the agent's cache and the worker's last good")
+	flags.StringVar(&u.listen[0], upListens[0], "127.0.0.1:8080", "where the controller listens")
+	flags.StringVar(&u.listen[1], upListens[1], "127.0.0.1:8081", "where the agent listens")
+	flags.StringVar(&u.listen[2], upListens[2], "127.0.0.1:8082", "where the worker listens")
+	flags.DurationVar(&u.pollInterval, "poll-interval", 15*time.Second, "how often is asked where no notification comes")
+	flags.StringVar(&u.logLevel, "log-level", "warn", "what is logged: debug, info, warn or error")
+	return cmd
+}
+
+// run opens the three listeners first, so that each service knows where the
+// others are, and then runs all three until ctx ends or one of them fails.
+func (u *upper) run(ctx context.Context, out, log io.Writer) error {
+	logger, err := telemetry.NewLogger(log, "text", u.logLevel)
+	if err != nil {
+		return settings.Usagef("--log-level: %w", err)
+	}
+	listeners, err := u.open(ctx)
+	if err != nil {
+		return err
+	}
+	var address [3]string
+	for i, l := range listeners {
+		address[i] = "http://" + l.Addr().String()
+	}
+	services := u.services(listeners, address, "memory://up-"+rand.Text(), logger)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	for _, run := range services {
+		running.Go(func() {
+			if err := run(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	go greet(ctx, out, u.dataDir, address)
+	running.Wait()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	fmt.Fprintln(log, "stopped; the next 'herald up' goes on from", u.dataDir)
+	return nil
+}
+
+func (u *upper) open(ctx context.Context) ([3]net.Listener, error) {
+	var listeners [3]net.Listener
+	for i, address := range u.listen {
+		l, err := httpapi.Listen(ctx, address, false, "tokens: run the services as programs of their own")
+		if err != nil {
+			for _, opened := range listeners[:i] {
+				_ = opened.Close()
+			}
+			return listeners, settings.Usagef("--%s: %w", upListens[i], err)
+		}
+		listeners[i] = l
+	}
+	return listeners, nil
+}
+
+func (u *upper) services(l [3]net.Listener, address [3]string, bus string, logger *slog.Logger) [3]func(context.Context) error {
+	return [3]func(context.Context) error{
+		func(ctx context.Context) error {
+			return controller.Run(ctx, controller.Config{
+				Listener: l[0], DB: filepath.Join(u.dataDir, "controller.db"), Bus: bus, PollInterval: u.pollInterval,
+				Demo: address[0] + "/healthz", Version: version,
+			}, logger)
+		},
+		func(ctx context.Context) error {
+			return agent.Run(ctx, agent.Config{
+				Listener: l[1], Upstream: []string{address[0]}, CacheDir: filepath.Join(u.dataDir, "agent"), Bus: bus, Version: version,
+			}, logger)
+		},
+		func(ctx context.Context) error {
+			return worker.Run(ctx, worker.Config{
+				Listener: l[2], Agent: address[1], Namespace: "demo", StateDir: filepath.Join(u.dataDir, "worker"), Bus: bus,
+				AllowHosts: []string{"127.0.0.1", "localhost", "[::1]"}, Version: version,
+			}, logger)
+		},
+	}
+}
+
+// greet waits until the worker runs on something, and says what to try.
+func greet(ctx context.Context, out io.Writer, dataDir string, address [3]string) {
+	if !ready(ctx, address[2]) {
+		return
+	}
+	fmt.Fprintf(out, `Herald is up, with its data in %s:
+
+  controller  %s    where you change configuration
+  agent       %s    fetches it and keeps it on disk
+  worker      %s    runs on it: config demo/fetch
+
+Try, in another shell:
+
+  curl -i %s/hit
+  echo '{"url":"%s/readyz"}' | herald put demo/fetch -m "ask the agent" --wait 100%%%s
+  curl -i %s/hit
+  herald fleet demo%s
+
+Ctrl-C stops all three.
+`, dataDir, address[0], address[1], address[2], address[2], address[1], server(address[0]), address[2], server(address[0]))
+}
+
+// server is the flag that the commands need for a controller elsewhere.
+func server(address string) string {
+	if address == "http://127.0.0.1:8080" {
+		return ""
+	}
+	return " --server " + address
+}
+
+// ready waits until a service says that it is, or ctx ends.
+func ready(ctx context.Context, address string) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", nil)
+		if err != nil {
+			return false
+		}
+		if answer, err := http.DefaultClient.Do(request); err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return true
+			}
+		}
+	}
+}
