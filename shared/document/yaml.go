@@ -17,6 +17,10 @@ import (
 // followed: nine short lines can stand for a billion.
 const maxYAMLNodes = 1 << 20
 
+// maxYAMLDepth counts the document itself and its innermost values, which
+// config.MaxDepth does not.
+const maxYAMLDepth = config.MaxDepth + 1
+
 // checkYAML returns nil for a stream of YAML documents, each well formed, without
 // doubled keys, and of bounded depth and size once its aliases are followed.
 func checkYAML(body []byte) error {
@@ -33,8 +37,8 @@ func checkYAML(body []byte) error {
 		if err != nil {
 			return faulty(ErrInvalidYAML, strings.TrimPrefix(err.Error(), "yaml: "))
 		}
-		c := yamlChecker{sizes: map[*yaml.Node]int{}}
-		if _, err := c.size(&document, 0); err != nil {
+		c := yamlChecker{extents: map[*yaml.Node]extent{}}
+		if _, err := c.measure(&document, 0); err != nil {
 			return err
 		}
 	}
@@ -43,43 +47,59 @@ func checkYAML(body []byte) error {
 // A yamlChecker walks a document once. An alias counts as much as what it stands
 // for, and is not followed.
 type yamlChecker struct {
-	sizes map[*yaml.Node]int // of each node that is done; underway for those that are not
+	extents map[*yaml.Node]extent // of each node that was come to
 }
 
-const underway = -1
+// An extent is how much a node stands for.
+type extent struct {
+	values int // 0 while it is being measured
+	height int
+}
 
 func yamlFault(n *yaml.Node, message string) error {
 	return faulty(ErrInvalidYAML, fmt.Sprintf("%s, line %d, column %d", message, n.Line, n.Column))
 }
 
-// size returns how many values a node stands for.
-func (c *yamlChecker) size(n *yaml.Node, depth int) (int, error) {
+func (c *yamlChecker) measure(n *yaml.Node, depth int) (extent, error) {
 	if n.Kind == yaml.AliasNode {
-		size, known := c.sizes[n.Alias]
-		if !known || size == underway {
-			return 0, yamlFault(n, "an alias that stands for itself")
+		known := c.extents[n.Alias]
+		if known.values == 0 {
+			return extent{}, yamlFault(n, "an alias that stands for itself")
 		}
-		return size, nil
+		return known, c.bounds(n, known, depth)
 	}
-	if depth > config.MaxDepth {
-		return 0, yamlFault(n, fmt.Sprintf("nested deeper than %d", config.MaxDepth))
+	all := extent{values: 1}
+	if err := c.bounds(n, all, depth); err != nil {
+		return extent{}, err
 	}
-	c.sizes[n] = underway
-	total := 1
+	c.extents[n] = extent{}
 	for _, child := range n.Content {
-		size, err := c.size(child, depth+1)
+		part, err := c.measure(child, depth+1)
 		if err != nil {
-			return 0, err
+			return extent{}, err
 		}
-		if total += size; total > maxYAMLNodes {
-			return 0, yamlFault(child, fmt.Sprintf("more than %d values with all aliases followed", maxYAMLNodes))
+		all.values += part.values
+		all.height = max(all.height, part.height+1)
+		if err := c.bounds(child, all, depth); err != nil {
+			return extent{}, err
 		}
 	}
-	c.sizes[n] = total
+	c.extents[n] = all
 	if n.Kind == yaml.MappingNode {
-		return total, checkKeys(n)
+		return all, checkKeys(n)
 	}
-	return total, nil
+	return all, nil
+}
+
+// bounds refuses a node of that extent at that depth.
+func (c *yamlChecker) bounds(n *yaml.Node, e extent, depth int) error {
+	switch {
+	case depth+e.height > maxYAMLDepth:
+		return yamlFault(n, fmt.Sprintf("nested deeper than %d, aliases followed", config.MaxDepth))
+	case e.values > maxYAMLNodes:
+		return yamlFault(n, fmt.Sprintf("more than %d values, aliases followed", maxYAMLNodes))
+	}
+	return nil
 }
 
 // checkKeys refuses a mapping that names a key twice. Keys that are themselves
