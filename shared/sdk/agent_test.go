@@ -173,6 +173,16 @@ type Limits struct {
 // watch watches payments/limits of the agent without a network.
 func watch(t *testing.T, a *agent, options sdk.Options[Limits]) *sdk.Watcher[Limits] {
 	t.Helper()
+	return begin(t, a, options)
+}
+
+func watchOf[T any](t *testing.T, a *agent) *sdk.Watcher[T] {
+	t.Helper()
+	return begin(t, a, sdk.Options[T]{})
+}
+
+func begin[T any](t *testing.T, a *agent, options sdk.Options[T]) *sdk.Watcher[T] {
+	t.Helper()
 	options.Agent = "http://agent.test"
 	options.Worker = "w-1"
 	options.HTTP = &http.Client{Transport: a}

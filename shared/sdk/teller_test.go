@@ -1,0 +1,246 @@
+package sdk_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/pull"
+	"github.com/heraldconf/herald/shared/sdk"
+)
+
+// A link is a bus that the test is in charge of.
+type link struct {
+	mu        sync.Mutex
+	healthy   bool
+	deaf      bool
+	verdicts  []config.Verdict
+	listening []string // the agents that are listened to now
+	nudge     func(pull.Nudge)
+}
+
+func (l *link) Listen(ctx context.Context, agent string, nudge func(pull.Nudge)) {
+	l.mu.Lock()
+	l.listening, l.nudge = append(l.listening, agent), nudge
+	l.mu.Unlock()
+	<-ctx.Done()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listening = l.listening[1:]
+}
+
+func (l *link) Healthy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.healthy
+}
+
+func (l *link) Tell(_ context.Context, v config.Verdict) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.deaf {
+		return errors.New("publish: timeout")
+	}
+	l.verdicts = append(l.verdicts, v)
+	return nil
+}
+
+func (l *link) told() []config.Verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]config.Verdict(nil), l.verdicts...)
+}
+
+func (l *link) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+func TestLinkBringsNudgesAndTakesVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{healthy: true}
+		a.limits(1, `{"rps":1}`)
+		w := watch(t, a, sdk.Options[Limits]{Link: l})
+		time.Sleep(time.Second)
+		if len(l.listening) != 1 || l.listening[0] != "host-7" {
+			t.Fatalf("listens to %v", l.listening)
+		}
+		a.limits(2, `{"rps":2}`)
+		time.Sleep(100 * time.Millisecond)
+		if w.Load().RPS != 1 {
+			t.Error("the change came without a nudge: requests are held although the link is healthy")
+		}
+		l.nudge(pull.Nudge{Position: config.Position{Epoch: "E1", Revision: 2}})
+		time.Sleep(100 * time.Millisecond)
+		if w.Load().RPS != 2 {
+			t.Error("a nudge brought nothing")
+		}
+		told := l.told()
+		if len(told) != 2 || told[1].Revision != 2 || told[1].Agent != "host-7" || len(a.told()) != 0 {
+			t.Errorf("over the link %+v, by HTTP %+v: want both verdicts over the link", told, a.told())
+		}
+		for _, p := range a.asked()[:1] {
+			if p.prefer != "" {
+				t.Errorf("a request was held: %+v", p)
+			}
+		}
+		time.Sleep(time.Minute)
+		if len(l.told()) != 2 || len(a.told()) < 3 {
+			t.Errorf("a minute later %d over the link, %d by HTTP: signs of life go by HTTP", len(l.told()), len(a.told()))
+		}
+	})
+}
+
+func TestUnhealthyLinkHoldsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{}
+		a.limits(1, `{"rps":1}`)
+		w := watch(t, a, sdk.Options[Limits]{Link: l})
+		time.Sleep(time.Second)
+		a.limits(2, `{"rps":2}`)
+		time.Sleep(100 * time.Millisecond)
+		if w.Load().RPS != 2 {
+			t.Error("without notifications the change did not come at once")
+		}
+		if len(l.told()) != 0 || a.last(t).Revision != 2 {
+			t.Errorf("verdicts over the link %+v, by HTTP %+v", l.told(), a.told())
+		}
+	})
+}
+
+func TestLinkThatFailsLeavesTheVerdictToHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{healthy: true, deaf: true}
+		a.limits(1, `{"rps":1}`)
+		watch(t, a, sdk.Options[Limits]{Link: l})
+		time.Sleep(time.Second)
+		if v := a.last(t); v.Revision != 1 {
+			t.Errorf("verdict %+v", v)
+		}
+	})
+}
+
+func TestAnotherAgentIsListenedTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{healthy: true}
+		a.limits(1, `{"rps":1}`)
+		w := watch(t, a, sdk.Options[Limits]{Link: l})
+		time.Sleep(time.Second)
+		a.set(func() { a.id = "host-8" })
+		time.Sleep(time.Minute)
+		if len(l.listening) != 1 || l.listening[0] != "host-8" {
+			t.Errorf("listens to %v", l.listening)
+		}
+		if v := a.last(t); v.Agent != "host-8" || w.Status().Agent.ID != "host-8" {
+			t.Errorf("verdict %+v, status %+v", v, w.Status().Agent)
+		}
+		_ = w.Close()
+		if len(l.listening) != 0 {
+			t.Errorf("listens to %v after Close", l.listening)
+		}
+	})
+}
+
+// While its agent is away, a worker is still seen over the bus.
+func TestSignsOfLifeGoOverTheLinkWhileTheAgentIsAway(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{healthy: true}
+		a.limits(1, `{"rps":1}`)
+		first := watch(t, a, sdk.Options[Limits]{Link: l, StateDir: folder})
+		time.Sleep(time.Second)
+		_ = first.Close()
+		l.set(func() { l.verdicts = nil })
+		a.set(func() { a.away = errors.New("connection refused") })
+		watch(t, a, sdk.Options[Limits]{Link: l, StateDir: folder})
+		time.Sleep(6 * time.Second)
+		if n := len(l.told()); n != 1 {
+			t.Errorf("told %d times once the agent did not introduce itself", n)
+		}
+		time.Sleep(time.Minute)
+		if n := len(l.told()); n < 4 || n > 7 {
+			t.Errorf("told %d times in a minute, with an interval of 15 s", n)
+		}
+	})
+}
+
+func TestVerdictIsToldUntilHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.deaf = &pull.Refusal{Status: 503}
+		a.limits(1, `{"rps":1}`)
+		watch(t, a, sdk.Options[Limits]{})
+		time.Sleep(10 * time.Minute)
+		n := len(a.told())
+		if n < 20 || n > 200 {
+			t.Errorf("told %d times in ten minutes: want a backoff of at most 30 s", n)
+		}
+		a.set(func() { a.deaf = nil })
+		time.Sleep(31 * time.Second)
+		heard := len(a.told())
+		if heard <= n {
+			t.Error("not told again within the longest backoff")
+		}
+	})
+}
+
+func TestRetryAfterOfAReportIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.deaf = &pull.Refusal{Status: 429, RetryAfter: 40 * time.Second}
+		a.limits(1, `{"rps":1}`)
+		watch(t, a, sdk.Options[Limits]{})
+		time.Sleep(39 * time.Second)
+		if n := len(a.told()); n != 1 {
+			t.Errorf("told %d times before Retry-After was over", n)
+		}
+	})
+}
+
+func TestSignsOfLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.limits(1, `{"rps":1}`)
+		watch(t, a, sdk.Options[Limits]{})
+		time.Sleep(10 * time.Minute)
+		told := a.told()
+		if len(told) < 34 || len(told) > 50 {
+			t.Errorf("told %d times in ten minutes, want about 40", len(told))
+		}
+		for i := 1; i < len(told); i++ {
+			gap := told[i].heard.Sub(told[i-1].heard)
+			if gap < 12*time.Second || gap > 18*time.Second {
+				t.Errorf("gap of %v, want 15 s ±20 %%", gap)
+			}
+			if told[i].Verdict != told[0].Verdict {
+				t.Errorf("a sign of life says something else: %+v", told[i].Verdict)
+			}
+		}
+	})
+}
+
+func TestOnlyTheLatestVerdictIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.deaf = &pull.Refusal{Status: 503, RetryAfter: time.Minute}
+		a.limits(1, `{"rps":1}`)
+		watch(t, a, sdk.Options[Limits]{})
+		time.Sleep(time.Second)
+		for revision := range config.Revision(20) {
+			a.limits(revision+2, `{"rps":1}`)
+			time.Sleep(time.Second)
+		}
+		a.set(func() { a.deaf, a.reports = nil, nil })
+		time.Sleep(5 * time.Minute)
+		for _, v := range a.told() {
+			if v.Revision != 21 {
+				t.Fatalf("told of revision %d after 21", v.Revision)
+			}
+		}
+	})
+}
