@@ -69,6 +69,11 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	}
 	relay := usecase.NewRelay(store, announcer{facts}, configs, c.Spread, logger)
 	configs.OnCommit(relay.Wake)
+	facts.OnState(func(state bus.State) {
+		if state == bus.OK {
+			relay.Healed()
+		}
+	})
 	fleet, err := usecase.NewFleet(ctx, store, configs, c.PollInterval, logger)
 	if err != nil {
 		return err

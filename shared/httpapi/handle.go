@@ -9,7 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
+	"runtime/debug"
 
 	"github.com/heraldconf/herald/shared/config"
 )
@@ -28,6 +28,9 @@ func Handle(statuses []Status, h HandlerFunc) http.Handler {
 		problem, known := problemOf(statuses, err)
 		if !known {
 			slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		if begun(w) {
+			panic(http.ErrAbortHandler)
 		}
 		WriteProblem(w, problem)
 	})
@@ -48,13 +51,26 @@ func WriteJSON(w http.ResponseWriter, status int, value any) error {
 	return nil
 }
 
-// ReadBody reads a body of at most limit bytes.
-func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); err != nil && !tooLarge {
+// maxDrained bounds how much of a body that is too large is read and thrown away.
+const maxDrained = 64 << 20
+
+// ReadBody reads a body of at most limit bytes. The rest of a larger one is read
+// too, within bounds: a client that is cut off while it sends often shows a broken
+// connection instead of the answer.
+func ReadBody(_ http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	tooLarge := &http.MaxBytesError{Limit: limit}
+	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
+		return nil, tooLarge // it waits to be told whether to send
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
 		return nil, Invalid("the body broke off: " + err.Error())
 	}
-	return body, err
+	if int64(len(body)) > limit {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
+		return nil, tooLarge
+	}
+	return body, nil
 }
 
 // ReadJSON reads a JSON object into a value. Unknown members and members that
@@ -71,18 +87,14 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) err
 		}
 		return problem
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return Invalid("the body is not the JSON that is asked for: " + strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
+	return decodeStrictly(body, into)
 }
 
 // Router answers what no route of the mux matches with a problem, 404 or 405,
 // and keeps a panicking handler from taking its connection down unanswered.
 func Router(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		w := &tracked{ResponseWriter: answer}
 		defer recovered(w, r)
 		handler, pattern := mux.Handler(r)
 		if pattern != "" {
@@ -108,8 +120,45 @@ func recovered(w http.ResponseWriter, r *http.Request) {
 	if err, ok := reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(reason)
 	}
-	slog.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(reason))
+	slog.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "path", r.URL.Path,
+		"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	if begun(w) {
+		panic(http.ErrAbortHandler)
+	}
 	WriteProblem(w, NewProblem(http.StatusInternalServerError, "internal", "an error of the server; its log says more"))
+}
+
+// A tracked answer knows whether it was begun. What goes wrong after that can
+// only be told by breaking it off: a problem at its end would pass as part of it.
+type tracked struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (t *tracked) WriteHeader(status int) {
+	t.begun = t.begun || status >= http.StatusOK
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tracked) Write(b []byte) (int, error) {
+	t.begun = true
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (t *tracked) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func begun(w http.ResponseWriter) bool {
+	for {
+		switch inner := w.(type) {
+		case *tracked:
+			return inner.begun
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = inner.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // A headerProbe learns what the mux would answer.

@@ -65,9 +65,10 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 		return nil, err
 	}
 	s = &Store{}
+	opened := s // a failure returns nil for s
 	defer func() {
 		if err != nil {
-			_ = s.Close()
+			_ = opened.Close()
 		}
 	}()
 	if s.lock, err = lockFile(path + ".lock"); err != nil {

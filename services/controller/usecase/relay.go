@@ -59,6 +59,7 @@ type Relay struct {
 	logger    *slog.Logger
 
 	woken   chan struct{}
+	healed  chan struct{}
 	pending atomic.Int64
 	told    int64 // the newest ID that is announced
 	dropped int64 // the newest ID that is announced and forgotten
@@ -70,7 +71,7 @@ type Relay struct {
 func NewRelay(outbox Outbox, publisher Publisher, snapshots Snapshots, spread time.Duration, logger *slog.Logger) *Relay {
 	return &Relay{
 		outbox: outbox, publisher: publisher, snapshots: snapshots, spread: spread, logger: logger,
-		woken: make(chan struct{}, 1),
+		woken: make(chan struct{}, 1), healed: make(chan struct{}, 1),
 	}
 }
 
@@ -78,6 +79,15 @@ func NewRelay(outbox Outbox, publisher Publisher, snapshots Snapshots, spread ti
 func (r *Relay) Wake() {
 	select {
 	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Healed tells the relay that the bus is there again, so that a backoff need not
+// end first. It never blocks.
+func (r *Relay) Healed() {
+	select {
+	case r.healed <- struct{}{}:
 	default:
 	}
 }
@@ -102,6 +112,8 @@ func (r *Relay) Run(ctx context.Context) {
 			r.finish(context.WithoutCancel(ctx))
 			return
 		case <-woken:
+			r.announce(ctx)
+		case <-r.healed:
 			r.announce(ctx)
 		case <-retry.C:
 			r.announce(ctx)
