@@ -59,7 +59,9 @@ func background(t *testing.T, run func(context.Context, net.Listener, *slog.Logg
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, listener, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		done <- run(ctx, listener, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	}()
 	t.Cleanup(func() {
 		cancel()
 		select {

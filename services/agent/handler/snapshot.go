@@ -22,6 +22,7 @@ func (s source) Latest(_ context.Context, namespace config.Name) (*config.Snapsh
 }
 
 func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) error {
+	pull.SetAgent(w.Header(), h.ID) // with a 404 too: whose news to hear is worth knowing
 	if err := h.ensure(r); err != nil {
 		return err
 	}
@@ -29,6 +30,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) config(w http.ResponseWriter, r *http.Request) error {
+	pull.SetAgent(w.Header(), h.ID)
 	if _, err := config.ParseName(r.PathValue("name")); err != nil {
 		return err
 	}
@@ -56,10 +58,9 @@ func (h *Handler) ensure(r *http.Request) error {
 	return err
 }
 
-// decorate adds what only an agent says: who it is, and how fresh the body is.
+// decorate adds how fresh the body is, which only an agent says.
 func (h *Handler) decorate(out http.Header, _ *http.Request, namespace config.Name) {
 	held := h.Syncer.Holding(namespace)
-	pull.SetAgent(out, h.ID)
 	pull.SetAge(out, held.Age(time.Now()), held.Stale)
 	pull.SetInterval(out, h.Syncer.Interval())
 }
