@@ -56,7 +56,7 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 	if err != nil {
 		return err
 	}
-	header, err := p.header()
+	header, err := p.conditions()
 	if err != nil {
 		return err
 	}
@@ -86,49 +86,21 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 	return t.finish(cmd, c, &p.writing, done, sentence(done, verb))
 }
 
-// header returns the fields that the flags ask for.
-func (p *putting) header() (http.Header, error) {
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	header := http.Header{}
-	if p.message != "" {
-		header.Set("Herald-Message", p.message)
-	}
+// conditions returns the fields that the flags ask for.
+func (p *putting) conditions() (http.Header, error) {
 	if p.create && p.ifMatch != "" {
 		return nil, settings.Usagef("--create and --if-match exclude each other: what does not exist has no ETag")
-	}
-	if p.create {
-		header.Set("If-None-Match", "*")
-	}
-	if p.ifMatch != "" {
-		condition, err := entityTag(p.ifMatch)
-		if err != nil {
-			return nil, err
-		}
-		header.Set("If-Match", condition)
 	}
 	if p.mediaType != "" {
 		if _, err := config.NormalMediaType(p.mediaType); err != nil {
 			return nil, settings.Usagef("--type: %w", err)
 		}
 	}
-	return header, nil
-}
-
-// entityTag quotes an ETag that may come with its quotes or without.
-func entityTag(s string) (string, error) {
-	if s == "*" {
-		return s, nil
+	header, err := p.header(p.ifMatch)
+	if err == nil && p.create {
+		header.Set("If-None-Match", "*")
 	}
-	if s[0] != '"' {
-		s = `"` + s + `"`
-	}
-	tag, ok := config.ParseETag(s)
-	if !ok {
-		return "", settings.Usagef("--if-match: %s is no ETag; herald get NAMESPACE/NAME -o json shows it", s)
-	}
-	return tag.Quoted(""), nil
+	return header, err
 }
 
 func (p *putting) typeOf(file string, body []byte) string {

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// maxHold is how long the controller is asked to hold its answer at most.
-	maxHold = 20 * time.Second
+	// maxHold is how long the controller is asked to hold its answer at most. It
+	// is short, since what changes between two questions ends no hold.
+	maxHold = time.Second
 	// restBetween spares a controller that answers sooner than it was asked to.
 	restBetween = 200 * time.Millisecond
 	// maxLaggards is how many workers are named one by one.
@@ -90,9 +91,8 @@ func await(cmd *cobra.Command, c *client.Client, namespace config.Name, revision
 	defer cancel()
 	var fleet client.Fleet
 	var seen progress
-	for {
+	for hold := time.Duration(0); ; hold = min(maxHold, time.Until(begin.Add(limit))) {
 		asked := time.Now()
-		hold := min(maxHold, time.Until(begin.Add(limit)))
 		latest, err := fleetAt(ctx, c, namespace, revision, hold)
 		if cmd.Context().Err() != nil {
 			return cmd.Context().Err()
@@ -104,7 +104,7 @@ func await(cmd *cobra.Command, c *client.Client, namespace config.Name, revision
 			fleet = latest
 		}
 		now := progressOf(fleet)
-		if now != seen {
+		if now != seen || hold == 0 {
 			say(cmd, "%d of %d live workers run on revision %d", now.current, now.live, revision)
 		}
 		seen = now
@@ -152,6 +152,8 @@ func unmet(cmd *cobra.Command, fleet client.Fleet, wanted share, late bool, limi
 		say(cmd, "  and %d more; see: herald fleet %s", named-maxLaggards, fleet.Namespace)
 	}
 	switch {
+	case fleet.Namespace == "":
+		return fmt.Errorf("%w within %s: the controller has not said yet who does; see: herald fleet", errWaitUnmet, limit)
 	case p.live == 0:
 		return fmt.Errorf("%w: no live worker follows %s; the change is written all the same", errWaitUnmet, fleet.Namespace)
 	case late && !p.hopeless(wanted):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/heraldconf/herald/shared/client"
+	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/settings"
 )
 
@@ -41,6 +43,41 @@ func (w *writing) check() error {
 	return nil
 }
 
+// header returns the fields of a write of one config. ifMatch is the ETag that the
+// config must have, "" for none.
+func (w *writing) header(ifMatch string) (http.Header, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	if w.message != "" {
+		header.Set("Herald-Message", w.message)
+	}
+	if ifMatch != "" {
+		condition, err := entityTag(ifMatch)
+		if err != nil {
+			return nil, err
+		}
+		header.Set("If-Match", condition)
+	}
+	return header, nil
+}
+
+// entityTag quotes an ETag that may come with its quotes or without.
+func entityTag(s string) (string, error) {
+	if s == "*" {
+		return s, nil
+	}
+	if s[0] != '"' {
+		s = `"` + s + `"`
+	}
+	tag, ok := config.ParseETag(s)
+	if !ok {
+		return "", settings.Usagef("--if-match: %s is no ETag; herald get NAMESPACE/NAME -o json shows it", s)
+	}
+	return tag.Quoted(""), nil
+}
+
 // finish writes the result of a write, and then waits for the fleet if told to.
 func (t *tool) finish(cmd *cobra.Command, c *client.Client, w *writing, done client.Written, line string) error {
 	var err error
@@ -49,7 +86,7 @@ func (t *tool) finish(cmd *cobra.Command, c *client.Client, w *writing, done cli
 	} else {
 		err = writeLine(cmd, "%s", line)
 	}
-	if err != nil || !w.wait.set() {
+	if err != nil || !w.wait.set() || done.Revision == 0 {
 		return err
 	}
 	return await(cmd, c, done.Namespace, done.Revision, w.wait, w.timeout)
