@@ -49,9 +49,11 @@ type Nudge struct {
 func (p *Puller) Nudge(n Nudge) { p.bell.ring(n) }
 
 const (
-	// minGap is the least time between two pulls, so that no flood of nudges
-	// becomes a flood of requests.
-	minGap = 50 * time.Millisecond
+	// minGap is the least time between a pull that brought nothing and the next, so
+	// that no flood of nudges becomes a flood of requests. After one that brought
+	// something it is newsGap.
+	minGap  = 50 * time.Millisecond
+	newsGap = 5 * time.Millisecond
 	// startSpread is how long a Puller that has something waits at most before its
 	// first pull.
 	startSpread = time.Second
@@ -66,10 +68,8 @@ func (p *Puller) Run(ctx context.Context, have *config.Snapshot) {
 	if have != nil {
 		p.bell.wait(ctx, upTo(startSpread))
 	}
-	var started time.Time
 	for ctx.Err() == nil {
-		sleep(ctx, minGap-time.Since(started))
-		started = time.Now()
+		started, before := time.Now(), have
 		var pause pause
 		have, pause = p.pull(ctx, have)
 		if pause.deaf {
@@ -77,6 +77,11 @@ func (p *Puller) Run(ctx context.Context, have *config.Snapshot) {
 		} else {
 			p.bell.wait(ctx, pause.length)
 		}
+		gap := minGap
+		if have != before {
+			gap = newsGap
+		}
+		sleep(ctx, gap-time.Since(started))
 	}
 }
 

@@ -1,0 +1,450 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/heraldconf/herald/shared/config"
+)
+
+// An upstream answers a Puller as a test tells it, and notes when it was asked.
+type upstream struct {
+	mu       sync.Mutex
+	revision config.Revision
+	err      error
+	interval time.Duration
+	deaf     bool // it ignores the wait preference
+	changed  chan struct{}
+	asked    []ask
+}
+
+type ask struct {
+	at time.Time
+	q  Request
+}
+
+func newUpstream(revision config.Revision) *upstream {
+	return &upstream{revision: revision, interval: 15 * time.Second, changed: make(chan struct{})}
+}
+
+func snapshotAt(revision config.Revision) *config.Snapshot {
+	return config.Seal("payments", config.Position{Epoch: "01A", Revision: revision}, nil, nil)
+}
+
+func (u *upstream) commit(revision config.Revision) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.revision = revision
+	close(u.changed)
+	u.changed = make(chan struct{})
+}
+
+func (u *upstream) fail(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.err = err
+}
+
+func (u *upstream) asks() []ask {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append([]ask(nil), u.asked...)
+}
+
+func (u *upstream) Fetch(ctx context.Context, q Request) (Answer, error) {
+	u.mu.Lock()
+	u.asked = append(u.asked, ask{time.Now(), q})
+	u.mu.Unlock()
+	timeout := time.NewTimer(q.Wait)
+	defer timeout.Stop()
+	for {
+		u.mu.Lock()
+		revision, err, changed := u.revision, u.err, u.changed
+		u.mu.Unlock()
+		answer := Answer{Interval: u.interval}
+		if err != nil {
+			return answer, err
+		}
+		if s := snapshotAt(revision); revision > 0 && s.ETag != q.Have {
+			answer.Snapshot = s
+			return answer, nil
+		}
+		if u.deaf || q.Wait == 0 {
+			return answer, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
+		case <-changed:
+		case <-timeout.C:
+			return answer, nil
+		}
+	}
+}
+
+// run starts a Puller on the upstream and returns what it kept, as a function.
+func run(t *testing.T, u *upstream, set func(*Puller)) (*Puller, func() []config.Revision) {
+	t.Helper()
+	var mu sync.Mutex
+	var kept []config.Revision
+	p := &Puller{
+		Namespace: "payments", Fetch: u.Fetch, Identity: "host-7",
+		Keep: func(_ context.Context, a Answer) error {
+			mu.Lock()
+			defer mu.Unlock()
+			kept = append(kept, a.Snapshot.Revision)
+			return nil
+		},
+	}
+	if set != nil {
+		set(p)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { p.Run(ctx, nil) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return p, func() []config.Revision {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]config.Revision(nil), kept...)
+	}
+}
+
+func holding() bool { return true }
+
+func TestPullerPollsByTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		_, kept := run(t, u, nil)
+		time.Sleep(10 * time.Minute)
+		asked := u.asks()
+		if n := len(asked); n < 34 || n > 50 {
+			t.Errorf("%d pulls in 10 minutes at an interval of 15 s", n)
+		}
+		for i := 2; i < len(asked); i++ {
+			if gap := asked[i].at.Sub(asked[i-1].at); gap < 12*time.Second || gap > 18*time.Second {
+				t.Errorf("pull %d came after %s, want 15 s ± 20 %%", i, gap)
+			}
+			if asked[i].q.Have != snapshotAt(1).ETag || asked[i].q.Wait != 0 {
+				t.Errorf("pull %d: %+v", i, asked[i].q)
+			}
+		}
+		if got := kept(); len(got) != 1 || got[0] != 1 {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
+func TestPullerPhasesDiffer(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for _, id := range []string{"a", "b", "c", "host-1", "host-2"} {
+		p := phase(id+"/payments", time.Minute)
+		if p < 0 || p >= time.Minute {
+			t.Errorf("phase of %s is %s", id, p)
+		}
+		seen[p] = true
+	}
+	if len(seen) != 5 {
+		t.Errorf("%d phases of 5 agents", len(seen))
+	}
+}
+
+func TestNudgePullsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		p, kept := run(t, u, nil)
+		time.Sleep(time.Second)
+		u.commit(2)
+		p.Nudge(Nudge{Position: config.Position{Epoch: "01A", Revision: 2}})
+		time.Sleep(100 * time.Millisecond)
+		if got := kept(); len(got) != 2 || got[1] != 2 {
+			t.Fatalf("kept %v", got)
+		}
+		before := len(u.asks())
+		for range 100 {
+			p.Nudge(Nudge{Position: config.Position{Epoch: "01A", Revision: 2}})
+			p.Nudge(Nudge{Position: config.Position{Revision: 1}}) // a script's, without an epoch
+		}
+		time.Sleep(100 * time.Millisecond)
+		if n := len(u.asks()); n != before {
+			t.Errorf("%d pulls for what is held", n-before)
+		}
+	})
+}
+
+func TestNudgesCoalesce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		p, _ := run(t, u, nil)
+		time.Sleep(time.Second)
+		before := len(u.asks())
+		for range 1000 {
+			p.Nudge(Nudge{})
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(u.asks()) - before; n > 21 {
+			t.Errorf("%d pulls for 1000 nudges in a second", n)
+		}
+	})
+}
+
+func TestNudgeSpreads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		var first, last time.Time
+		for range 40 {
+			p, _ := run(t, u, nil)
+			time.Sleep(time.Millisecond)
+			p.Nudge(Nudge{Spread: 4 * time.Second})
+		}
+		began := time.Now()
+		time.Sleep(5 * time.Second)
+		n := 0
+		for _, a := range u.asks() {
+			if a.at.After(began) {
+				if n++; first.IsZero() {
+					first = a.at
+				}
+				last = a.at
+			}
+		}
+		if n < 40 || last.Sub(first) < 2*time.Second {
+			t.Errorf("%d pulls between %s and %s", n, first, last)
+		}
+	})
+}
+
+func TestHeldGetSeesAChangeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		_, kept := run(t, u, func(p *Puller) { p.Hold = holding })
+		time.Sleep(100 * time.Second)
+		u.commit(2)
+		synctest.Wait()
+		if got := kept(); len(got) != 2 || got[1] != 2 {
+			t.Fatalf("kept %v", got)
+		}
+		if n := len(u.asks()); n > 10 {
+			t.Errorf("%d requests in 100 s, each may be held 15 s", n)
+		}
+		if q := u.asks()[1].q; q.Wait != 15*time.Second {
+			t.Errorf("held for %s", q.Wait)
+		}
+	})
+}
+
+func TestHeldGetFallsBackToPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		u.deaf = true
+		run(t, u, func(p *Puller) { p.Hold = holding })
+		time.Sleep(150 * time.Second)
+		if n := len(u.asks()); n > 15 {
+			t.Errorf("%d requests in 150 s to a server that does not hold", n)
+		}
+	})
+}
+
+func TestNudgeTakesTheHeldGetsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		p, _ := run(t, u, func(p *Puller) { p.Hold = holding })
+		time.Sleep(2 * time.Second)
+		before := len(u.asks())
+		p.Nudge(Nudge{})
+		synctest.Wait()
+		if n := len(u.asks()); n != before+1 {
+			t.Errorf("%d requests after a nudge", n-before)
+		}
+	})
+}
+
+func TestNudgeAheadOfARelayIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		p, kept := run(t, u, nil)
+		time.Sleep(time.Second)
+		p.Nudge(Nudge{Position: config.Position{Epoch: "01A", Revision: 2}})
+		time.Sleep(200 * time.Millisecond) // the relay fetches it itself meanwhile
+		u.commit(2)
+		synctest.Wait()
+		if got := kept(); len(got) != 2 {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
+func TestBackoffIsDeafToNudges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		p, kept := run(t, u, nil)
+		time.Sleep(time.Second)
+		u.fail(&Refusal{Status: http.StatusServiceUnavailable, RetryAfter: 20 * time.Second})
+		p.Nudge(Nudge{})
+		time.Sleep(time.Second)
+		before := len(u.asks())
+		u.fail(nil)
+		u.commit(2)
+		for range 18 {
+			p.Nudge(Nudge{Position: config.Position{Epoch: "01A", Revision: 2}})
+			time.Sleep(time.Second)
+		}
+		if n := len(u.asks()); n != before {
+			t.Fatalf("%d pulls before Retry-After", n-before)
+		}
+		time.Sleep(31 * time.Second)
+		if got := kept(); got[len(got)-1] != 2 {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
+func TestBackoffIsCapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		u.fail(errors.New("connection refused"))
+		run(t, u, nil)
+		time.Sleep(30 * time.Minute)
+		asked := u.asks()
+		if n := len(asked); n < 60 || n > 260 {
+			t.Errorf("%d pulls in half an hour of outage, about 120 are expected", n)
+		}
+		for i := 1; i < len(asked); i++ {
+			if gap := asked[i].at.Sub(asked[i-1].at); gap > 30*time.Second {
+				t.Errorf("a pause of %s, twice the interval is the most", gap)
+			}
+		}
+	})
+}
+
+func TestBackoffBounds(t *testing.T) {
+	for _, c := range []struct {
+		n        int
+		interval time.Duration
+		most     time.Duration
+	}{
+		{0, 15 * time.Second, 500 * time.Millisecond},
+		{3, 15 * time.Second, 4 * time.Second},
+		{50, 15 * time.Second, 30 * time.Second},
+		{50, time.Second, 5 * time.Second},
+		{50, time.Hour, time.Minute},
+	} {
+		longest := time.Duration(0)
+		for range 2000 {
+			longest = max(longest, Backoff(c.n, c.interval))
+		}
+		if longest > c.most || longest < c.most*9/10 {
+			t.Errorf("Backoff(%d, %s) came to %s, want up to %s", c.n, c.interval, longest, c.most)
+		}
+	}
+}
+
+func TestNotWrittenYetIsAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(0)
+		u.fail(ErrNotFound)
+		_, kept := run(t, u, nil)
+		time.Sleep(60 * time.Second)
+		if n := len(u.asks()); n < 4 || n > 7 {
+			t.Errorf("%d pulls in 60 s of 404", n)
+		}
+		u.fail(nil)
+		u.commit(1)
+		time.Sleep(19 * time.Second)
+		if got := kept(); len(got) != 1 {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
+func TestUnexpected404BacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		var failed int
+		var mu sync.Mutex
+		run(t, u, func(p *Puller) {
+			p.Observe = func(_ Answer, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					failed++
+				}
+			}
+		})
+		time.Sleep(time.Second)
+		u.fail(ErrNotFound)
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if failed == 0 {
+			t.Error("a 404 for what is held passed as an answer")
+		}
+	})
+}
+
+func TestRefusedBodyIsNotHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(1)
+		refused := 0
+		run(t, u, func(p *Puller) {
+			p.Keep = func(context.Context, Answer) error { refused++; return config.ErrOlder }
+		})
+		time.Sleep(time.Minute)
+		for _, a := range u.asks() {
+			if a.q.Have != "" {
+				t.Fatal("the ETag of a refused body was sent")
+			}
+		}
+		if refused < 2 {
+			t.Errorf("refused %d times", refused)
+		}
+	})
+}
+
+func TestIntervalIsToldAndOwnGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told, own := newUpstream(1), newUpstream(1)
+		told.interval, own.interval = 2*time.Second, time.Hour
+		run(t, told, nil)
+		run(t, own, func(p *Puller) { p.Interval = 2 * time.Second })
+		time.Sleep(time.Minute)
+		for _, u := range []*upstream{told, own} {
+			if n := len(u.asks()); n < 25 || n > 40 {
+				t.Errorf("%d pulls in a minute at an interval of 2 s", n)
+			}
+		}
+	})
+}
+
+func TestPullerWithACacheDoesNotRush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(7)
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		for range 50 {
+			p := &Puller{Namespace: "payments", Fetch: u.Fetch, Keep: func(context.Context, Answer) error { return nil }}
+			wg.Go(func() { p.Run(ctx, snapshotAt(6)) })
+		}
+		time.Sleep(1500 * time.Millisecond)
+		cancel()
+		wg.Wait()
+		late := 0
+		for _, a := range u.asks() {
+			if a.at.Sub(began) > 300*time.Millisecond {
+				late++
+			}
+			if a.q.Have != snapshotAt(6).ETag {
+				t.Error("a pull without the ETag of the cache")
+			}
+		}
+		if late < 15 {
+			t.Errorf("%d of 50 waited a while before their first pull", late)
+		}
+	})
+}
