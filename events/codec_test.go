@@ -17,7 +17,7 @@ func TestAHintNeedsItsNamespaceAlone(t *testing.T) {
 		`{"namespace":"payments","revision":9223372036854775807}`: {Namespace: "payments", Revision: 1<<63 - 1},
 		`{"namespace":"payments","published_at":"yesterday"}`:     {Namespace: "payments"},
 		`{"namespace":"payments","spread_ms":{},"etag":null}`:     {Namespace: "payments"},
-		` {"namespace" : "payments"} `:                            {Namespace: "payments"},
+		`{ "namespace" : "payments" }`:                            {Namespace: "payments"},
 		`{"namespace":"other","namespace":"payments"}`:            {Namespace: "payments"},
 	} {
 		if got, ok := events.DecodeChanged([]byte(payload)); !ok || got != want {

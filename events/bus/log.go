@@ -74,7 +74,7 @@ func (l watermillLog) With(fields watermill.LogFields) watermill.LoggerAdapter {
 
 func (l watermillLog) log(level slog.Level, msg string, fields watermill.LogFields) {
 	if ctx := context.Background(); l.logger.Enabled(ctx, level) {
-		l.logger.LogAttrs(ctx, level, "watermill: "+msg, attributes(fields)...)
+		l.logger.LogAttrs(ctx, level, "watermill", append(attributes(fields), slog.String("says", msg))...)
 	}
 }
 

@@ -107,10 +107,11 @@ func statesOf(b *Bus) *states {
 	return s
 }
 
-// expect waits until the bus tells that state.
+// expect waits until the bus tells that state. It waits less than a read that
+// blocks takes to time out: the bus must have asked.
 func (s *states) expect(t *testing.T, want State) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(5 * time.Second)
 	for {
 		select {
 		case got := <-s.told:

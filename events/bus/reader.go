@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -152,7 +153,7 @@ func (r *reader) fetch(ctx context.Context, client *redis.Client, last position)
 	streams, err := client.XRead(ctx, &redis.XReadArgs{
 		Streams: []string{r.topic, last.String()}, Count: batch, Block: r.from.times.block,
 	}).Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return true
 	}
 	if err == nil && len(streams) == 1 {

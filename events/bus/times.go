@@ -38,8 +38,8 @@ func (t times) backoff(failures int) time.Duration {
 	return full/2 + rand.N(full/2+1)
 }
 
-// pause waits, and says whether ctx still lives. What comes on early ends it.
-func pause(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
+// pause waits. The end of ctx, or what comes on early, ends it.
+func pause(ctx context.Context, d time.Duration, early <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -47,5 +47,4 @@ func pause(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
 	case <-early:
 	case <-ctx.Done():
 	}
-	return ctx.Err() == nil
 }
