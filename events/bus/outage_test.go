@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -76,6 +77,25 @@ func TestEveryRouteIsConnectedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Expect(t, "again")
+		}
+	})
+}
+
+func TestEachRecoveryIsConnectedThoughTheSubscriptionSawNoOutage(t *testing.T) {
+	overRedis(t, func(t *testing.T, _ *eventstest.RedisServer, url string) {
+		calm := quick
+		calm.probe, calm.retry, calm.retryMax = time.Hour, time.Millisecond, time.Millisecond
+		b := openBus(t, url, calm)
+		r := hearConnected(t, b, topic)
+		for round := range 3 {
+			before := r.Connections()
+			b.health.set(Down, io.EOF) // as a publication would find
+			r.ExpectConnections(t, before+1)
+			payload := fmt.Sprint(round)
+			if err := b.Produce(t.Context(), topic, []byte(payload)); err != nil {
+				t.Fatal(err)
+			}
+			r.Expect(t, payload)
 		}
 	})
 }

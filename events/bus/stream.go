@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"strings"
 
 	"github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -32,8 +33,18 @@ func newStream(c *connection) *stream {
 	return &stream{connection: c, publisher: publisher}
 }
 
-// Publish adds an entry a message.
+// Publish adds an entry a message. A stream that was forged an entry with the
+// last ID there is can take no other ever again: it is deleted, which the readers
+// see as a flush, and begun anew.
 func (s *stream) Publish(topic string, messages ...*message.Message) error {
+	err := s.publisher.Publish(topic, messages...)
+	if err == nil || !strings.Contains(err.Error(), "exhausted the last possible ID") {
+		return err
+	}
+	s.logger.Warn("a forged entry has the last ID of all; its stream is deleted", "topic", topic)
+	if err := s.commands.Del(messages[0].Context(), topic).Err(); err != nil {
+		return err
+	}
 	return s.publisher.Publish(topic, messages...)
 }
 

@@ -129,6 +129,25 @@ func TestIsNotDeafAfterAForgedIDAndAFlush(t *testing.T) {
 	})
 }
 
+func TestAForgedLastIDDoesNotEndATopic(t *testing.T) {
+	server, logged := eventstest.Redis(t), newLines()
+	checking := quick
+	checking.check = 50 * time.Millisecond
+	b := openLogged(t, server.URL(), checking, logged.logger(slog.LevelWarn))
+	r := hearConnected(t, b, topic)
+	add(t, server.Client(), topic, "18446744073709551615-18446744073709551615", "payload", "the last")
+	r.Expect(t, "the last")
+	for _, payload := range []string{"one", "two"} {
+		if err := b.Produce(t.Context(), topic, []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+		r.Expect(t, payload)
+	}
+	if got := logged.with(""); len(got) != 1 {
+		t.Errorf("logged %q", got)
+	}
+}
+
 func TestAFlushCostsNothing(t *testing.T) {
 	server := eventstest.Redis(t)
 	r := hearConnected(t, openBus(t, server.URL(), quick), topic)
