@@ -10,3 +10,6 @@ func TrustForTest(c *Client, server *httptest.Server) {
 	trusting := server.Client().Transport.(*http.Transport)
 	c.http.Transport.(*http.Transport).TLSClientConfig = trusting.TLSClientConfig.Clone()
 }
+
+// AsksForProxyForTest says whether somebody else may dial for a client.
+func AsksForProxyForTest(c *Client) bool { return c.http.Transport.(*http.Transport).Proxy != nil }
