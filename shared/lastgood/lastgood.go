@@ -5,29 +5,30 @@
 // A namespace has two generations, each one file with ETag and body: NAME.snapshot
 // and the one before it, NAME.previous. A file is written beside, synced, renamed,
 // and its folder is synced, so that a kill or a power cut leaves the old one or the
-// new one. A file that does not verify is set aside as NAME.damaged.
+// new one. A file that does not verify is set aside as NAME.damaged. One process at
+// a time may save to a folder; within it any number of goroutines may use it.
 package lastgood
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/heraldconf/herald/shared/config"
 )
 
 const (
-	format   = "herald-snapshot-1"
 	current  = ".snapshot"
 	previous = ".previous"
 	damaged  = ".damaged"
 	beside   = ".new"
+	retiring = ".retiring"
 )
 
 // ErrNone means that a folder holds nothing usable of a namespace.
@@ -46,10 +47,12 @@ type Kept struct {
 
 // A Folder holds last good snapshots.
 type Folder struct {
-	root *os.Root
+	root    *os.Root
+	writers sync.Map // what is being written, and its *sync.Mutex
 }
 
-// Open opens a folder, and makes it where it is missing.
+// Open opens a folder, and makes it where it is missing. It fails where nothing
+// can be written, but not because the disk is full: what is there can be served.
 func Open(path string) (*Folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder: %w", err)
@@ -59,38 +62,42 @@ func Open(path string) (*Folder, error) {
 		return nil, fmt.Errorf("open the folder: %w", err)
 	}
 	f := &Folder{root: root}
-	if err := f.WriteFile("probe", []byte("writable\n")); err != nil {
+	if err := f.probe(); err != nil {
 		_ = root.Close()
 		return nil, fmt.Errorf("write to %s: %w", filepath.Clean(path), err)
 	}
-	return f, root.Remove("probe")
+	return f, nil
+}
+
+// probe writes and removes a file. Another process may do so at the same time.
+func (f *Folder) probe() error {
+	const name = ".probe"
+	switch err := f.write(name, []byte("writable\n")); {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Close closes the folder.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// header is the first line of a file. The body follows it.
-type header struct {
-	Format    string          `json:"format"`
-	Namespace config.Name     `json:"namespace"`
-	ETag      config.ETag     `json:"etag"`
-	Epoch     config.Epoch    `json:"epoch"`
-	Revision  config.Revision `json:"revision"`
-	SHA256    string          `json:"sha256"`
-	Length    int             `json:"length"`
-	Confirmed time.Time       `json:"confirmed"`
-}
-
 // Save keeps a snapshot. When it returns nil the snapshot is on disk.
 func (f *Folder) Save(s *config.Snapshot, confirmed time.Time) error {
 	name := string(s.Namespace)
-	if err := f.write(name+beside, Encode(s, confirmed)); err != nil {
+	defer f.lock(name + current)()
+	if err := f.write(name+current+beside, Encode(s, confirmed)); err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
-	if err := f.root.Rename(name+current, name+previous); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := f.retire(name); err != nil {
 		return fmt.Errorf("keep the former %s: %w", name, err)
 	}
-	if err := f.root.Rename(name+beside, name+current); err != nil {
+	if err := f.root.Rename(name+current+beside, name+current); err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
 	return f.sync()
@@ -100,12 +107,13 @@ func (f *Folder) Save(s *config.Snapshot, confirmed time.Time) error {
 // one before it where the newest is damaged. It returns an error that wraps
 // ErrNone if there is neither.
 func (f *Folder) Load(namespace config.Name) (Kept, error) {
+	defer f.lock(string(namespace) + current)() // or else a generation that is saved meanwhile would be set aside
 	kept, err := f.load(namespace, current)
 	if err == nil {
 		return kept, nil
 	}
 	damage := err
-	if !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, config.ErrDamaged) { // one that cannot be read now may be whole
 		_ = f.root.Rename(string(namespace)+current, string(namespace)+damaged) // it cannot get worse
 	}
 	kept, err = f.load(namespace, previous)
@@ -151,40 +159,4 @@ func (f *Folder) Namespaces() ([]config.Name, error) {
 		}
 	}
 	return names, nil
-}
-
-// Encode returns a generation's file: a line of JSON and the body.
-func Encode(s *config.Snapshot, confirmed time.Time) []byte {
-	line, err := json.Marshal(header{
-		Format: format, Namespace: s.Namespace, ETag: s.ETag, Epoch: s.Epoch, Revision: s.Revision,
-		SHA256: s.Digest.Hex(), Length: len(s.Body), Confirmed: confirmed.UTC(),
-	})
-	if err != nil {
-		panic("lastgood: " + err.Error()) // our own type always encodes
-	}
-	return bytes.Join([][]byte{line, s.Body}, []byte{'\n'})
-}
-
-// Decode reads a generation's file and verifies all that it says of its body. It
-// returns an error that wraps config.ErrDamaged where any of it is not so.
-func Decode(content []byte) (*config.Snapshot, time.Time, error) {
-	line, body, found := bytes.Cut(content, []byte{'\n'})
-	var h header
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&h); err != nil || !found || h.Format != format {
-		return nil, time.Time{}, fmt.Errorf("%w: its first line is not that of %s", config.ErrDamaged, format)
-	}
-	if len(body) != h.Length || config.DigestOf(body).Hex() != h.SHA256 {
-		return nil, time.Time{}, fmt.Errorf("%w: length or digest differ", config.ErrDamaged)
-	}
-	snapshot, err := config.Open(body)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	if snapshot.Namespace != h.Namespace || snapshot.Epoch != h.Epoch || snapshot.Revision != h.Revision || h.ETag == "" {
-		return nil, time.Time{}, fmt.Errorf("%w: its first line speaks of another one", config.ErrDamaged)
-	}
-	snapshot.ETag = h.ETag
-	return snapshot, h.Confirmed, nil
 }

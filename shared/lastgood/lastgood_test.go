@@ -1,0 +1,388 @@
+package lastgood_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/lastgood"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 123456789, time.UTC)
+
+// snapshot is of a few kilobytes. Two of different revisions are of one length.
+func snapshot(namespace config.Name, revision config.Revision) *config.Snapshot {
+	text := strings.Repeat(fmt.Sprintf("line of revision %04d\n", revision), 100)
+	return config.Seal(namespace, config.Position{Epoch: "01J", Revision: revision}, []config.Entry{
+		{Name: "limits", Revision: 1, Document: config.Document{MediaType: "application/json", Body: []byte(" {\"rps\": 1e1}\n")}},
+		{Name: "motd", Revision: revision, Document: config.Document{MediaType: "text/plain", Body: []byte(text)}},
+	}, nil)
+}
+
+func open(t *testing.T, path string) *lastgood.Folder {
+	t.Helper()
+	f, err := lastgood.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func save(t *testing.T, f *lastgood.Folder, s *config.Snapshot) {
+	t.Helper()
+	if err := f.Save(s, noon); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func files(t *testing.T, path string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestSaveThenLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made", "for", "it")
+	f := open(t, path)
+	if _, err := f.Load("payments"); !errors.Is(err, lastgood.ErrNone) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of nothing: %v", err)
+	}
+	s := snapshot("payments", 7)
+	s.ETag = "what-upstream-says"
+	local := noon.In(time.FixedZone("there", 3600))
+	if err := f.Save(s, local); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := open(t, path).Load("payments")
+	if err != nil || kept.Previous || kept.Damage != nil || !kept.Confirmed.Equal(noon) {
+		t.Fatalf("%+v, %v", kept, err)
+	}
+	if got := kept.Snapshot; !bytes.Equal(got.Body, s.Body) || got.ETag != s.ETag || got.Digest != s.Digest || got.Position != s.Position {
+		t.Errorf("%+v", got)
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"payments.snapshot"}) {
+		t.Errorf("left behind: %q", got)
+	}
+	info, err := os.Stat(filepath.Join(path, "payments.snapshot"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v: configuration may be secret", info.Mode(), err)
+	}
+}
+
+func TestTwoGenerations(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	for revision := range config.Revision(5) {
+		save(t, f, snapshot("payments", revision+1))
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"payments.previous", "payments.snapshot"}) {
+		t.Fatalf("%q", got)
+	}
+	if kept, err := f.Load("payments"); err != nil || kept.Snapshot.Revision != 5 || kept.Previous {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	damage(t, path, "payments.snapshot")
+	for range 2 { // the second time the damaged one is aside already
+		kept, err := f.Load("payments")
+		if err != nil || kept.Snapshot.Revision != 4 || !kept.Previous || kept.Damage == nil {
+			t.Fatalf("%+v, %v", kept, err)
+		}
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"payments.damaged", "payments.previous"}) {
+		t.Errorf("%q", got)
+	}
+	save(t, f, snapshot("payments", 6))
+	if kept, err := f.Load("payments"); err != nil || kept.Snapshot.Revision != 6 || kept.Previous {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	damage(t, path, "payments.snapshot") // the previous one has outlived the damaged one
+	if kept, err := f.Load("payments"); err != nil || kept.Snapshot.Revision != 4 || !kept.Previous {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	damage(t, path, "payments.previous")
+	if kept, err := f.Load("payments"); !errors.Is(err, lastgood.ErrNone) || kept.Snapshot != nil {
+		t.Errorf("%+v, %v", kept, err)
+	}
+}
+
+func damage(t *testing.T, path, name string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(path, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-20] ^= 1
+	if err := os.WriteFile(filepath.Join(path, name), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every byte flipped and every length cut is refused, and the generation before
+// it serves.
+func TestEveryDamageIsSeen(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	save(t, f, snapshot("payments", 1))
+	save(t, f, snapshot("payments", 2))
+	newest := filepath.Join(path, "payments.snapshot")
+	good, err := os.ReadFile(newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	refused := func(what string, content []byte) {
+		t.Helper()
+		if s, _, err := lastgood.Decode(content); !errors.Is(err, config.ErrDamaged) || s != nil {
+			t.Errorf("%s: %v, %v", what, s, err)
+		}
+		if tried++; tried%29 != 1 { // through the folder only some, which is slow on a real disk
+			return
+		}
+		if err := os.WriteFile(newest, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := f.Load("payments")
+		if err != nil || !kept.Previous || kept.Snapshot.Revision != 1 || !errors.Is(kept.Damage, config.ErrDamaged) {
+			t.Errorf("%s: revision %d, %v, %v", what, kept.Snapshot.Revision, kept.Damage, err)
+		}
+	}
+	for i := range good {
+		flipped := slices.Clone(good)
+		flipped[i] ^= 1 << (i % 8)
+		refused(fmt.Sprintf("byte %d of %d flipped to %q", i, len(good), flipped[i]), flipped)
+		flipped[i] = good[i] ^ 0x20 // another case, which encoding/json would not mind
+		refused(fmt.Sprintf("byte %d of %d in the other case", i, len(good)), flipped)
+		refused(fmt.Sprintf("cut to %d of %d", i, len(good)), good[:i])
+	}
+	refused("a byte too many", append(slices.Clone(good), '\n'))
+	refused("twice", append(slices.Clone(good), good...))
+	if err := os.WriteFile(newest, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := f.Load("payments"); err != nil || kept.Previous || kept.Snapshot.Revision != 2 {
+		t.Errorf("the good one: %+v, %v", kept, err)
+	}
+}
+
+func TestAnotherNamespacesFileIsRefused(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	save(t, f, snapshot("payments", 1))
+	if err := os.Rename(filepath.Join(path, "payments.snapshot"), filepath.Join(path, "search.snapshot")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Load("search"); !errors.Is(err, lastgood.ErrNone) || !strings.Contains(err.Error(), "of namespace payments") {
+		t.Error(err)
+	}
+}
+
+// A generation that cannot be read now is not damaged: it stays where it is.
+func TestUnreadableIsNotSetAside(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	save(t, f, snapshot("payments", 1))
+	save(t, f, snapshot("payments", 2))
+	newest := filepath.Join(path, "payments.snapshot")
+	if err := os.Remove(newest); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(newest, 0o700); err != nil { // it opens, and fails to be read, for root too
+		t.Fatal(err)
+	}
+	kept, err := f.Load("payments")
+	if err != nil || !kept.Previous || kept.Snapshot.Revision != 1 || kept.Damage == nil {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"payments.previous", "payments.snapshot"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	for _, name := range []config.Name{"b", "a", "a.snapshot", "c"} {
+		save(t, f, snapshot(name, 1))
+		save(t, f, snapshot(name, 2))
+	}
+	if err := f.WriteFile("followed", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, path, "c.snapshot")
+	if _, err := f.Load("c"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Not.snapshot", "..snapshot", ".snapshot", "d.damaged", "e.snapshot.new", "f.new", "g.retiring"} {
+		if err := os.WriteFile(filepath.Join(path, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := f.Namespaces()
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, []config.Name{"a", "a.snapshot", "b", "c"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestNamesCannotLeaveTheFolder(t *testing.T) {
+	outer := t.TempDir()
+	f := open(t, filepath.Join(outer, "cache"))
+	for _, name := range []config.Name{"../x", "/x", "../cache/x", "a/../../x"} {
+		if err := f.Save(snapshot(name, 1), noon); err == nil {
+			t.Errorf("%q was saved", name)
+		}
+		if _, err := f.Load(name); !errors.Is(err, lastgood.ErrNone) {
+			t.Errorf("%q: %v", name, err)
+		}
+		if err := f.WriteFile(string(name), []byte("x")); err == nil {
+			t.Errorf("%q was written", name)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(outer, "secret"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../secret", filepath.Join(outer, "cache", "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"../secret", "link"} {
+		if content, err := f.ReadFile(name); err == nil {
+			t.Errorf("%s: %q", name, content)
+		}
+	}
+	if got := files(t, outer); !slices.Equal(got, []string{"cache", "secret"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	if _, err := f.ReadFile("followed.json"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	for _, want := range []string{"a longer content", "short", ""} {
+		if err := f.WriteFile("followed.json", []byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.ReadFile("followed.json"); err != nil || string(got) != want {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"followed.json"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// A file and a namespace of one name do not meet, however many write at once.
+func TestManyAtOnce(t *testing.T) {
+	path := t.TempDir()
+	f := open(t, path)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 20 {
+				if err := f.Save(snapshot("payments", config.Revision(1+i*20+j)), noon); err != nil {
+					t.Error(err)
+				}
+				if err := f.WriteFile("payments", bytes.Repeat([]byte{byte('a' + i)}, 5000)); err != nil {
+					t.Error(err)
+				}
+				if kept, err := f.Load("payments"); err != nil || kept.Previous {
+					t.Errorf("%v, %v", kept.Damage, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	content, err := f.ReadFile("payments")
+	if err != nil || len(content) != 5000 || len(bytes.Trim(content, string(content[:1]))) != 0 {
+		t.Errorf("torn: %d bytes, %v", len(content), err)
+	}
+}
+
+func TestFolderThatCannotBeWritten(t *testing.T) {
+	path := t.TempDir()
+	file := filepath.Join(path, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	occupied := filepath.Join(path, "occupied")
+	if err := os.MkdirAll(filepath.Join(occupied, ".probe"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, filepath.Join(file, "below"), occupied} {
+		if f, err := lastgood.Open(path); err == nil || f != nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	f := open(t, filepath.Join(path, "gone"))
+	if err := os.Remove(filepath.Join(path, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(snapshot("payments", 1), noon); err == nil {
+		t.Error("saved to a folder that is gone")
+	}
+	if _, err := f.Load("payments"); !errors.Is(err, lastgood.ErrNone) {
+		t.Error(err)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	s := snapshot("payments", 3)
+	good := lastgood.Encode(s, noon)
+	if got, confirmed, err := lastgood.Decode(good); err != nil || got.Revision != 3 || !confirmed.Equal(noon) {
+		t.Fatalf("%+v, %s, %v", got, confirmed, err)
+	}
+	other := snapshot("search", 3)
+	for name, spoil := range map[string]func(*config.Snapshot){
+		"another namespace": func(s *config.Snapshot) { s.Namespace = "search" },
+		"another epoch":     func(s *config.Snapshot) { s.Epoch = "01K" },
+		"another revision":  func(s *config.Snapshot) { s.Revision = 4 },
+		"another body":      func(s *config.Snapshot) { s.Body = other.Body },
+		"no ETag":           func(s *config.Snapshot) { s.ETag = "" },
+		"no snapshot":       func(s *config.Snapshot) { s.Body = []byte("{}"); s.Digest = config.DigestOf(s.Body) },
+	} {
+		spoilt := *s
+		spoil(&spoilt)
+		if got, _, err := lastgood.Decode(lastgood.Encode(&spoilt, noon)); !errors.Is(err, config.ErrDamaged) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	good := lastgood.Encode(snapshot("payments", 3), noon)
+	f.Add(good)
+	f.Add(good[:100])
+	f.Add([]byte("{}\n{}"))
+	f.Add(bytes.Replace(good, []byte(`"format"`), []byte(`"Format"`), 1))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		s, confirmed, err := lastgood.Decode(content)
+		if err != nil {
+			if s != nil || !errors.Is(err, config.ErrDamaged) {
+				t.Fatalf("%v, %v", s, err)
+			}
+			return
+		}
+		if again := lastgood.Encode(s, confirmed); !bytes.Equal(again, content) {
+			t.Fatalf("%q\nis written as\n%q", content, again)
+		}
+	})
+}
