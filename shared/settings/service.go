@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,14 +89,14 @@ func askReady(ctx context.Context, out io.Writer, listen string) error {
 	if err != nil {
 		return Usagef("--listen: %w", err)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request) // never through a proxy
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotReady, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: %s", ErrNotReady, body)
+		return fmt.Errorf("%w: %s: %s", ErrNotReady, answer.Status, bytes.TrimSpace(body))
 	}
 	fmt.Fprintln(out, "ready")
 	return nil

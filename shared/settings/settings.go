@@ -89,7 +89,8 @@ func variable(flag string) string {
 func FromEnvironment(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(flag *pflag.Flag) {
-		if first == nil && !flag.Changed {
+		// --help and --version are no settings, and HERALD_VERSION may well be there.
+		if first == nil && !flag.Changed && flag.Name != "help" && flag.Name != "version" {
 			first = fromVariable(flags, flag)
 		}
 	})
