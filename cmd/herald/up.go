@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,21 +140,29 @@ func greet(ctx context.Context, out io.Writer, dataDir string, address [3]string
 	if !ready(ctx, address[2]) {
 		return
 	}
-	fmt.Fprintf(out, `Herald is up, with its data in %s:
+	fmt.Fprintf(out, `Herald is up, with its data in %[1]s:
 
-  controller  %s    where you change configuration
-  agent       %s    fetches it and keeps it on disk
-  worker      %s    runs on it: config demo/fetch
+  controller  %[2]s    where you change configuration
+  agent       %[3]s    fetches it and keeps it on disk
+  worker      %[4]s    runs on it: config demo/fetch
 
 Try, in another shell:
 
-  curl -i %s/hit
-  echo '{"url":"%s/readyz"}' | herald put demo/fetch -m "ask the agent" --wait 100%%%s
-  curl -i %s/hit
-  herald fleet demo%s
+  curl -i %[4]s/hit
+  echo '{"url":"%[3]s/v1/status"}' | %[5]s put demo/fetch -m "ask the agent" --wait 100%%%[6]s
+  curl -i %[4]s/hit
+  %[5]s fleet demo%[6]s
 
 Ctrl-C stops all three.
-`, dataDir, address[0], address[1], address[2], address[2], address[1], server(address[0]), address[2], server(address[0]))
+`, dataDir, address[0], address[1], address[2], invocation(), server(address[0]))
+}
+
+// invocation is how this program is called where it stands.
+func invocation() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/herald"
+	}
+	return "herald"
 }
 
 // server is the flag that the commands need for a controller elsewhere.

@@ -53,61 +53,95 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 		return settings.Usagef("%w", err)
 	}
 	logger = logger.With("service", "agent", "agent", profile.ID)
-	folder, err := lastgood.Open(c.CacheDir)
+	parts, err := c.open(ctx, logger)
 	if err != nil {
-		return settings.Usagef("cache folder %s: %w; choose one that can be written with --cache-dir", c.CacheDir, err)
+		return err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
-	listener := c.Listener
-	if listener == nil {
-		open := c.AllowAnonymous || len(c.AcceptTokens) > 0
-		listener, err = httpapi.Listen(ctx, c.Listen, open, "--accept-token, or an explicit --allow-anonymous")
-		if err != nil {
-			return settings.Usagef("--listen: %w", err)
-		}
-	}
-	notifications, err := bus.Open(c.Bus, logger)
-	if err != nil {
-		return errors.Join(settings.Usagef("--bus: %w", err), listener.Close())
-	}
-	defer func() { err = errors.Join(err, notifications.Close()) }()
+	defer func() { err = errors.Join(err, parts.close()) }()
 
 	upstream := gateway.NewUpstream(gateway.Options{
 		Addresses: c.Upstream, ID: profile.ID, Token: c.Token, Interval: c.PollInterval,
-		Hold: func() bool { return notifications.State() != bus.OK },
+		Hold: func() bool { return parts.bus.State() != bus.OK },
 	})
 	defer upstream.Close()
 	reporter := usecase.NewReporter(upstream, logger)
-	announcer := usecase.NewAnnouncer(notifications, logger)
-	syncer := usecase.NewSyncer(upstream, repository.NewCache(folder, logger), tell(profile.ID, announcer, reporter), logger)
+	announcer := usecase.NewAnnouncer(parts.bus, logger)
+	syncer := usecase.NewSyncer(upstream, repository.NewCache(parts.folder, logger), tell(profile.ID, announcer, reporter), logger)
 	if err := errors.Join(syncer.Remember(), syncer.Follow(namespaces...)); err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	registrar := &usecase.Registrar{Controller: upstream, Syncer: syncer, Profile: profile, Logger: logger}
 
 	server := httpapi.NewServer()
 	ways := &handler.Handler{
-		ID: profile.ID, Syncer: syncer, Reporter: reporter, Upstream: upstream, Bus: notifications, Required: namespaces,
+		ID: profile.ID, Syncer: syncer, Reporter: reporter, Upstream: upstream, Bus: parts.bus, Required: namespaces,
 		Tokens: c.AcceptTokens, Draining: server.Draining(), Metrics: telemetry.NewRegistry(),
 	}
 	routes := ways.Routes()
-	notifications.OnState(ways.BusChanged)
+	parts.bus.OnState(ways.BusChanged)
 
-	var work sync.WaitGroup
-	defer work.Wait()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	work.Go(func() { syncer.Run(ctx) })
-	work.Go(func() { reporter.Run(ctx) })
-	work.Go(func() { announcer.Run(ctx) })
-	work.Go(func() { registrar.Run(ctx) })
-	work.Go(func() {
-		if err := notifications.Serve(ctx, ways.BusRoutes()...); err != nil && ctx.Err() == nil {
+	stop := background(ctx, syncer.Run, reporter.Run, announcer.Run, registrar.Run, func(ctx context.Context) {
+		if err := parts.bus.Serve(ctx, ways.BusRoutes()...); err != nil && ctx.Err() == nil {
 			logger.Error("the bus is no longer heard; polling goes on", "error", err)
 		}
 	})
-	c.announce(logger, listener, notifications, syncer)
-	return server.Serve(ctx, listener, routes, logger)
+	defer stop()
+	c.announce(logger, parts, syncer)
+	return server.Serve(ctx, parts.listener, routes, logger)
+}
+
+// parts are what an agent opens, and closes at the end.
+type parts struct {
+	folder   *lastgood.Folder
+	listener net.Listener
+	bus      *bus.Bus
+}
+
+// open opens them all, or none.
+func (c Config) open(ctx context.Context, logger *slog.Logger) (p parts, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.bus, err = bus.Open(c.Bus, logger); err != nil {
+		return p, settings.Usagef("--bus: %w", err)
+	}
+	if p.folder, err = lastgood.Open(c.CacheDir); err != nil {
+		return p, settings.Usagef("--cache-dir %s: %w; choose a folder that can be written", c.CacheDir, err)
+	}
+	if p.listener = c.Listener; p.listener == nil {
+		open := c.AllowAnonymous || len(c.AcceptTokens) > 0
+		if p.listener, err = httpapi.Listen(ctx, c.Listen, open, "--accept-token, or an explicit --allow-anonymous"); err != nil {
+			return p, settings.Usagef("--listen: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func (p parts) close() error {
+	var errs []error
+	if p.listener != nil {
+		_ = p.listener.Close() // the server has closed it already, if it came to serve
+	}
+	if p.bus != nil {
+		errs = append(errs, p.bus.Close())
+	}
+	if p.folder != nil {
+		errs = append(errs, p.folder.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// background runs what is behind the server; stop ends it and waits for it. It
+// outlives ctx, so that what the last requests leave is still handed on.
+func background(ctx context.Context, run ...func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, each := range run {
+		running.Go(func() { each(ctx) })
+	}
+	return func() { cancel(); running.Wait() }
 }
 
 // tell is what follows each newer snapshot, once it is kept and served.
@@ -119,9 +153,9 @@ func tell(id string, announcer *usecase.Announcer, reporter *usecase.Reporter) f
 	}
 }
 
-func (c Config) announce(logger *slog.Logger, listener net.Listener, b *bus.Bus, syncer *usecase.Syncer) {
-	logger.Info("agent listens", "address", "http://"+listener.Addr().String(), "upstream", strings.Join(c.Upstream, ","),
-		"bus", b.State(), "namespaces", syncer.Followed())
+func (c Config) announce(logger *slog.Logger, p parts, syncer *usecase.Syncer) {
+	logger.Info("agent listens", "address", "http://"+p.listener.Addr().String(), "upstream", strings.Join(c.Upstream, ","),
+		"bus", p.bus.State(), "namespaces", syncer.Followed())
 	if c.AllowAnonymous {
 		logger.Warn("anybody who reaches the address can read what this agent serves: --allow-anonymous")
 	}
