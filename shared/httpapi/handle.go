@@ -58,17 +58,13 @@ const maxDrained = 64 << 20
 // too, within bounds: a client that is cut off while it sends often shows a broken
 // connection instead of the answer.
 func ReadBody(_ http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := &http.MaxBytesError{Limit: limit}
-	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
-		return nil, tooLarge // it waits to be told whether to send
-	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, Invalid("the body broke off: " + err.Error())
 	}
 	if int64(len(body)) > limit {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
-		return nil, tooLarge
+		return nil, &http.MaxBytesError{Limit: limit}
 	}
 	return body, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -28,8 +29,8 @@ var ErrListen = errors.New("cannot listen")
 // Listen opens a TCP listener. An address beyond loopback is refused unless
 // open: deny by default. hint says what would allow it.
 func Listen(ctx context.Context, address string, open bool, hint string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port == "" {
 		return nil, fmt.Errorf("%w on %q: write HOST:PORT, as in 127.0.0.1:8080", ErrListen, address)
 	}
 	if !open && !isLoopback(host) {
@@ -37,9 +38,20 @@ func Listen(ctx context.Context, address string, open bool, hint string) (net.Li
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %s (%w): stop what uses the address, or choose another one", ErrListen, address, errors.Unwrap(err))
+		return nil, refusal(address, err)
 	}
 	return listener, nil
+}
+
+func refusal(address string, err error) error {
+	advice := "choose another address"
+	if errors.Is(err, syscall.EADDRINUSE) {
+		advice = "stop what uses the address, or choose another one"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err // without the address, which is named already
+	}
+	return fmt.Errorf("%w on %s (%w): %s", ErrListen, address, err, advice)
 }
 
 func isLoopback(host string) bool {

@@ -55,7 +55,7 @@ func connect(ctx context.Context, path string, how access) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(how.connections)
 	pool.SetMaxIdleConns(how.connections)
 	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: pool}), &gorm.Config{
-		Logger: logger.Discard, SkipDefaultTransaction: true, PrepareStmt: true, DisableAutomaticPing: true,
+		Logger: logger.Discard, SkipDefaultTransaction: true, DisableAutomaticPing: true,
 	})
 	if err == nil {
 		err = how.verify(ctx, pool)
