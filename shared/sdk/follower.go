@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -18,19 +17,19 @@ import (
 // leaves the verdict to its teller. One goroutine does all of it.
 type follower struct {
 	about
-	adopt  func(config.Entry, config.Position) error
-	puller *pull.Puller
-	folder *lastgood.Folder // nil where nothing is kept
-	teller *teller
-	status statusBoard
+	prepare func(config.Entry, config.Position) (swap func(), err error)
+	puller  *pull.Puller
+	folder  *lastgood.Folder // nil where nothing is kept
+	teller  *teller
+	status  statusBoard
 
 	judged  *config.Snapshot // the newest that was judged, whatever the verdict
 	unsaved *config.Snapshot // runs, but could not be kept yet
 	links   links
 }
 
-func newFollower(a about, adopt func(config.Entry, config.Position) error) (*follower, error) {
-	f := &follower{about: a, adopt: adopt}
+func newFollower(a about, prepare func(config.Entry, config.Position) (func(), error)) (*follower, error) {
+	f := &follower{about: a, prepare: prepare}
 	if a.stateDir != "" {
 		folder, err := lastgood.Open(a.stateDir)
 		if err != nil {
@@ -81,18 +80,21 @@ func (f *follower) restore() *config.Snapshot {
 		return nil
 	}
 	f.judged = kept.Snapshot
-	if err := f.take(kept.Snapshot); err != nil {
+	swap, err := f.judge(kept.Snapshot)
+	if err != nil {
 		f.logger.Warn("the last good is good no more; waiting for the agent", "revision", kept.Snapshot.Revision, "error", err)
 		return nil
 	}
+	swap()
 	f.accepted(kept.Snapshot, 0)
 	f.logger.Info("running on the last good", "revision", kept.Snapshot.Revision)
 	return kept.Snapshot
 }
 
-// keep judges a snapshot. One that was refused counts as kept, so that it is not
-// fetched again; an error, for one that is older than what was judged, is only for
-// the Puller to back off.
+// keep judges a snapshot, and keeps it before anybody sees its value: what was
+// seen is there after a restart. One that was refused counts as kept, so that it
+// is not fetched again; an error, for one that is older than what was judged, is
+// only for the Puller to back off.
 func (f *follower) keep(_ context.Context, a pull.Answer) error {
 	started := time.Now()
 	f.meet(a.Agent)
@@ -100,26 +102,28 @@ func (f *follower) keep(_ context.Context, a pull.Answer) error {
 	if errors.Is(err, config.ErrOlder) {
 		return err
 	}
+	var swap func()
 	if err == nil {
 		f.judged = a.Snapshot
-		err = f.take(a.Snapshot)
+		swap, err = f.judge(a.Snapshot)
 	}
 	if err != nil {
 		f.rejected(a.Snapshot, err, time.Since(started))
 		return nil
 	}
 	f.save(a.Snapshot)
+	swap()
 	f.accepted(a.Snapshot, time.Since(started))
 	f.logger.Info("running on a newer revision", "revision", a.Snapshot.Revision)
 	return nil
 }
 
-func (f *follower) take(s *config.Snapshot) error {
+func (f *follower) judge(s *config.Snapshot) (swap func(), err error) {
 	entry, ok := s.Config(f.name)
 	if !ok {
-		return fmt.Errorf("%w: %s/%s", errMissing, f.namespace, f.name)
+		return nil, fmt.Errorf("%w: %s/%s", errMissing, f.namespace, f.name)
 	}
-	return f.adopt(entry, s.Position)
+	return f.prepare(entry, s.Position)
 }
 
 // save keeps what runs. A folder that fails, on a full disk say, takes nothing
@@ -152,7 +156,7 @@ func (f *follower) rejected(s *config.Snapshot, reason error, took time.Duration
 	f.status.set(func(st *Status) {
 		st.LastRejected = &Rejected{Position: s.Position, Code: v.Code, Message: v.Message, At: now}
 	})
-	f.logger.Warn("rejected; the last good stays", "revision", s.Revision, slog.String("code", v.Code), "error", reason)
+	f.logger.Warn("rejected; the last good stays", "revision", s.Revision, "code", v.Code, "error", reason)
 	f.teller.tell(v)
 }
 

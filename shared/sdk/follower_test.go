@@ -254,6 +254,26 @@ func damage(t *testing.T, path string) {
 	}
 }
 
+// Whoever has seen a value finds it again after a restart.
+func TestWhatIsSeenIsKept(t *testing.T) {
+	folder := t.TempDir()
+	kept := filepath.Join(folder, "payments", "limits", "payments.snapshot")
+	for range 20 {
+		_ = os.Remove(kept)
+		synctest.Test(t, func(t *testing.T) {
+			a := newAgent()
+			w := watch(t, a, sdk.Options[Limits]{StateDir: folder})
+			a.limits(7, `{"rps":7}`)
+			if err := w.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(kept); err != nil {
+				t.Errorf("seen, and not kept: %v", err)
+			}
+		})
+	}
+}
+
 // A folder of the name of the file that is written beside makes each write fail.
 func TestSavingIsTriedAgain(t *testing.T) {
 	folder := t.TempDir()

@@ -43,7 +43,7 @@ type Options[T any] struct {
 	Validate func(T) error
 	// OnChange is called before the value is replaced, one call at a time; with an
 	// error it stays.
-	OnChange func(old, new T) error
+	OnChange func(old, next T) error
 
 	// Link brings notifications; nil lets the agent hold requests instead.
 	Link Link

@@ -53,7 +53,7 @@ func Watch[T any](ctx context.Context, name string, options Options[T]) (*Watche
 	}
 	w := &Watcher[T]{options: options, ready: make(chan struct{})}
 	w.current.Store(&current[T]{value: options.Default})
-	if w.follower, err = newFollower(about, w.adopt); err != nil {
+	if w.follower, err = newFollower(about, w.prepare); err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrOptions, name, err)
 	}
 	ctx, w.end = context.WithCancel(ctx)
@@ -97,23 +97,23 @@ func (w *Watcher[T]) Close() error {
 	return nil
 }
 
-// adopt takes over a config, or returns why it is refused. A document that is the
-// same as the one that is held moves the position alone.
-func (w *Watcher[T]) adopt(entry config.Entry, at config.Position) error {
+// prepare judges a config. Where it is good, swap takes it over; else the error
+// says why it is refused. A document that is the same as the one that is held
+// moves the position alone.
+func (w *Watcher[T]) prepare(entry config.Entry, at config.Position) (swap func(), err error) {
 	held := w.current.Load()
 	next := &current[T]{value: held.value, at: at, document: entry.ETag}
 	if entry.ETag != held.document {
-		value, err := w.judge(held.value, entry)
-		if err != nil {
-			return err
+		if next.value, err = w.judge(held.value, entry); err != nil {
+			return nil, err
 		}
-		next.value = value
 	}
-	w.current.Store(next)
-	if held.at.Revision == 0 {
-		close(w.ready)
-	}
-	return nil
+	return func() {
+		w.current.Store(next)
+		if held.at.Revision == 0 {
+			close(w.ready)
+		}
+	}, nil
 }
 
 // parseName reads NAMESPACE/NAME.

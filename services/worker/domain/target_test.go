@@ -3,6 +3,7 @@ package domain_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func TestParseTargetDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if target.URL.String() != "http://127.0.0.1:8080/healthz?x=1" || target.Method != "GET" || target.Timeout != 2*time.Second || len(target.Header) != 0 {
+	if target.URL.String() != "http://127.0.0.1:8080/healthz?x=1" || target.Method != http.MethodGet || target.Timeout != 2*time.Second || len(target.Header) != 0 {
 		t.Errorf("%+v", target)
 	}
 }
@@ -35,7 +36,7 @@ func TestParseTargetWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if target.Method != "POST" || target.Timeout != time.Minute || target.Header["X-Key"] != "a\tb" || len(target.Header) != 2 {
+	if target.Method != http.MethodPost || target.Timeout != time.Minute || target.Header["X-Key"] != "a\tb" || len(target.Header) != 2 {
 		t.Errorf("%+v", target)
 	}
 }

@@ -102,7 +102,7 @@ func TestHitOfAStatusWithoutABody(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close()
-	if answer.StatusCode != 204 || answer.Header.Get("Herald-Revision") != "42" {
+	if answer.StatusCode != http.StatusNoContent || answer.Header.Get("Herald-Revision") != "42" {
 		t.Errorf("%d %v", answer.StatusCode, answer.Header)
 	}
 }
