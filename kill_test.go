@@ -54,8 +54,8 @@ func startProgram(t *testing.T, name string, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, name: name, address: listener.Addr().String()}
-	p.args = append(args, "--listen", p.address)
+	p := &program{t: t, name: name, address: listener.Addr().String(), args: args}
+	p.args = append(p.args, "--listen", p.address)
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func startFleet(ctx context.Context, bus string, workers int, poll time.Duration
 
 // start runs a service at a free port until the fleet stops.
 func (f *fleet) start(run func(context.Context, net.Listener) error) (address string, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(f.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}

@@ -16,7 +16,7 @@ func startRedis(ctx context.Context) (address string, stop func(), err error) {
 	if err != nil {
 		return "", nil, errors.New("redis-server is not installed: run ./deploy/test once, which installs it, or name a Redis with --redis HOST:PORT")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, fmt.Errorf("find a free port: %w", err)
 	}
@@ -39,7 +39,7 @@ func startRedis(ctx context.Context) (address string, stop func(), err error) {
 		_ = os.RemoveAll(folder)
 	}
 	for range 500 {
-		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+		if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address); err == nil {
 			_ = conn.Close()
 			return address, stop, nil
 		}

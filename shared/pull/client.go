@@ -194,7 +194,7 @@ func (c *Client) read(response *http.Response, q Request) (*config.Snapshot, err
 }
 
 func (c *Client) decode(response *http.Response) ([]byte, error) {
-	reader := io.ReadCloser(response.Body)
+	reader := response.Body
 	if name := response.Header.Get("Content-Encoding"); name != "" && name != "identity" {
 		coding := c.coding(name)
 		if coding == nil {
