@@ -143,30 +143,6 @@ func (f *follower) save(s *config.Snapshot) {
 	f.unsaved = s
 }
 
-func (f *follower) accepted(s *config.Snapshot, took time.Duration) {
-	now := time.Now().UTC()
-	f.status.set(func(st *Status) { st.Running = &Running{Position: s.Position, Since: now} })
-	f.teller.tell(f.verdict(s, config.Applied, now, took))
-}
-
-func (f *follower) rejected(s *config.Snapshot, reason error, took time.Duration) {
-	now := time.Now().UTC()
-	v := f.verdict(s, config.Rejected, now, took)
-	v.Code, v.Message = explain(reason)
-	f.status.set(func(st *Status) {
-		st.LastRejected = &Rejected{Position: s.Position, Code: v.Code, Message: v.Message, At: now}
-	})
-	f.logger.Warn("rejected; the last good stays", "revision", s.Revision, "code", v.Code, "error", reason)
-	f.teller.tell(v)
-}
-
-func (f *follower) verdict(s *config.Snapshot, status config.Status, at time.Time, took time.Duration) config.Verdict {
-	return config.Verdict{
-		Worker: f.worker, Namespace: f.namespace, Revision: s.Revision, Epoch: s.Epoch,
-		Status: status, At: at, TookMS: took.Milliseconds(),
-	}
-}
-
 // observe notes how a pull ended. An agent that knows no such namespace, or is
 // behind what runs here, has answered all the same.
 func (f *follower) observe(a pull.Answer, err error) {
@@ -186,8 +162,11 @@ func (f *follower) observe(a pull.Answer, err error) {
 			st.Agent.LastError = err.Error()
 		}
 	})
-	if err != nil && err.Error() != before.LastError {
+	switch { // a line for each change, however often it is tried
+	case err != nil && before.LastError == "":
 		f.logger.Warn("pull failed; the last good stays", "error", err)
+	case err == nil && before.LastError != "":
+		f.logger.Info("pull works again")
 	}
 }
 

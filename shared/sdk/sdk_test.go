@@ -3,6 +3,7 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -88,6 +89,28 @@ func TestStatus(t *testing.T) {
 		s = w.Status()
 		if s.Running.Revision != 7 || s.LastRejected == nil || s.LastRejected.Revision != 8 || s.LastRejected.Code != sdk.CodeDecode {
 			t.Errorf("after a rejection: %+v, %+v", s.Running, s.LastRejected)
+		}
+	})
+}
+
+func TestLogHasALineForEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.limits(1, `{"rps":1}`)
+		var log strings.Builder
+		w := watch(t, a, sdk.Options[Limits]{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for i := range 2 {
+			time.Sleep(time.Minute)
+			a.set(func() { a.away = fmt.Errorf("refused on port %d", i) })
+			time.Sleep(10 * time.Minute)
+			a.set(func() { a.away = nil })
+		}
+		time.Sleep(time.Minute)
+		_ = w.Close()
+		for message, want := range map[string]int{"pull failed": 2, "pull works again": 2, "verdict not heard": 2, "newer revision": 1} {
+			if got := strings.Count(log.String(), message); got != want {
+				t.Errorf("%q stands %d times, want %d:\n%s", message, got, want, log.String())
+			}
 		}
 	})
 }
