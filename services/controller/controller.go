@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,14 +136,16 @@ func (c Config) demonstrate(ctx context.Context, configs *usecase.Configs) error
 	if c.Demo == "" {
 		return nil
 	}
-	body, err := json.Marshal(map[string]string{"url": c.Demo})
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // an & of the URL stays one
+	if err := enc.Encode(map[string]string{"url": c.Demo}); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	_, err = configs.Commit(ctx, "demo", domain.Proposal{
+	_, err := configs.Commit(ctx, "demo", domain.Proposal{
 		Author: "herald", Message: "something for a worker to run on", Base: new(config.Revision(0)),
 		Changes: []domain.Change{{
-			Op: domain.Put, Name: "fetch", Document: config.Document{MediaType: "application/json", Body: body},
+			Op: domain.Put, Name: "fetch", Document: config.Document{MediaType: "application/json", Body: bytes.TrimSpace(body.Bytes())},
 		}},
 	})
 	if errors.Is(err, domain.ErrStaleBase) {
