@@ -102,9 +102,6 @@ func (t *tool) completeAgent(cmd *cobra.Command, args []string, _ string) ([]str
 // namesBelow lists names that the server has, each behind a prefix. A server that
 // does not answer proposes nothing: a shell is no place for its errors.
 func (t *tool) namesBelow(cmd *cobra.Command, path, member, prefix string) []string {
-	if settings.FromEnvironment(cmd.Flags()) != nil {
-		return nil
-	}
 	c, err := t.client()
 	if err != nil {
 		return nil

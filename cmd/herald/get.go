@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -18,8 +19,8 @@ func (t *tool) get() *cobra.Command {
 		Use:   "get NAMESPACE/NAME | get NAMESPACE",
 		Short: "Print a config as it was written, or a namespace's snapshot",
 		Long: `Prints the very bytes of a config, with nothing added, or with -o json an object of
-its namespace, name, revision, etag, mediaType and value (JSON), text or base64.
---revision prints it as it stood at an earlier revision of its namespace.
+its namespace, name, revision (of the namespace, when it was read), etag, mediaType
+and value (JSON), text or base64. --revision prints it as it stood earlier.
 
 Of a namespace it prints the snapshot: the body that agents and workers get.`,
 		Example: `  herald get payments/limits
@@ -68,11 +69,10 @@ func (t *tool) runGet(cmd *cobra.Command, c *client.Client, arg string, revision
 func describe(namespace, name config.Name, answer *client.Answer) json.RawMessage {
 	revision, _ := strconv.ParseInt(answer.Header.Get("Herald-Revision"), 10, 64)
 	etag, _ := config.ParseETag(answer.Header.Get("ETag"))
-	head, _ := json.Marshal(client.Written{Namespace: namespace, Name: name, Revision: config.Revision(revision), ETag: etag}) // always encodes
 	document := config.Document{MediaType: mediaTypeIn(answer.Header), Body: answer.Body}
 	mediaType, _ := json.Marshal(document.MediaType) // always encodes
-	object := append(head[:len(head)-len(`,"changed":false}`)], `,"mediaType":`...)
-	object = append(append(object, mediaType...), ',')
+	object := fmt.Appendf(nil, `{"namespace":%q,"name":%q,"revision":%d,"etag":%q,"mediaType":%s,`,
+		namespace, name, revision, etag, mediaType)
 	return append(document.AppendMember(object), '}')
 }
 

@@ -68,14 +68,14 @@ func TestStepsTellWhatLedThere(t *testing.T) {
 
 func TestStepsAcrossEpochsAreOne(t *testing.T) {
 	held := snapshotAt("01J", 9, []config.Entry{entry("a", "text/plain", "1", 8), entry("b", "text/plain", "1", 9)})
-	newer := snapshotAt("01K", 2, []config.Entry{entry("a", "text/plain", "1", 1), entry("c", "text/plain", "1", 2)})
+	newer := snapshotAt("01K", 2, []config.Entry{entry("a", "text/plain", "1", 2), entry("c", "text/plain", "1", 1)})
 	got, _ := json.Marshal(stepsBetween(held, newer))
 	if want := `[{"namespace":"payments","revision":2,"added":["c"],"changed":[],"removed":["b"]}]`; string(got) != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 	got, _ = json.Marshal(stepsBetween(nil, newer))
-	want := `[{"namespace":"payments","revision":1,"added":["a"],"changed":[],"removed":[]},` +
-		`{"namespace":"payments","revision":2,"added":["c"],"changed":[],"removed":[]}]`
+	want := `[{"namespace":"payments","revision":1,"added":["c"],"changed":[],"removed":[]},` +
+		`{"namespace":"payments","revision":2,"added":["a"],"changed":[],"removed":[]}]`
 	if string(got) != want {
 		t.Errorf("from nothing: %s\nwant\n%s", got, want)
 	}

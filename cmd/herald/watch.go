@@ -161,14 +161,15 @@ func (w *watcher) print(s step) error {
 	if w.output == asJSON {
 		return writeJSON(w.cmd.OutOrStdout(), s)
 	}
-	line := fmt.Sprintf("%s revision %d", s.Namespace, s.Revision)
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s revision %d", s.Namespace, s.Revision)
 	for _, part := range []struct {
 		mark  string
 		names []config.Name
 	}{{"+", s.Added}, {"~", s.Changed}, {"-", s.Removed}} {
 		for _, name := range part.names {
-			line += " " + part.mark + string(name)
+			line.WriteString(" " + part.mark + string(name))
 		}
 	}
-	return writeLine(w.cmd, "%s", strings.TrimSpace(line))
+	return writeLine(w.cmd, "%s", strings.TrimSpace(line.String()))
 }
