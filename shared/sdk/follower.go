@@ -39,7 +39,7 @@ func newFollower(a about, prepare func(config.Entry, config.Position) (func(), e
 	}
 	f.puller = &pull.Puller{
 		Namespace: a.namespace, Fetch: a.client.Fetch, Keep: f.keep, Observe: f.observe,
-		Hold:     func() bool { return a.link == nil || !a.link.Healthy() },
+		Hold:     f.holds,
 		Interval: a.interval, Identity: a.worker,
 	}
 	f.teller = newTeller(a)
@@ -168,6 +168,13 @@ func (f *follower) observe(a pull.Answer, err error) {
 	case err == nil && before.LastError != "":
 		f.logger.Info("pull works again")
 	}
+}
+
+// holds says whether requests are to be held, since no notification comes: there
+// is no link, or it is down, or nobody knows yet whom to listen to, as with an
+// agent that has nothing of the namespace.
+func (f *follower) holds() bool {
+	return f.link == nil || !f.link.Healthy() || f.status.get().Agent.ID == ""
 }
 
 // meet learns the agent's ID, and listens to that one from then on.

@@ -112,6 +112,20 @@ func TestLinkBringsNudgesAndTakesVerdicts(t *testing.T) {
 	})
 }
 
+// An agent that has nothing of a namespace does not say who it is.
+func TestFirstConfigOfAllComesAtOnceOverAHealthyLinkToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{healthy: true}
+		w := watch(t, a, sdk.Options[Limits]{Link: l})
+		time.Sleep(time.Minute)
+		a.limits(1, `{"rps":1}`)
+		time.Sleep(100 * time.Millisecond)
+		if w.Load().RPS != 1 || l.agents() != "host-7" {
+			t.Errorf("runs on %+v, listens to %q", w.Load(), l.agents())
+		}
+	})
+}
+
 func TestUnhealthyLinkHoldsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, l := newAgent(), &link{}
