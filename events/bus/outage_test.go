@@ -28,6 +28,10 @@ func TestARedisThatHangsIsNoticedAndSoIsItsReturn(t *testing.T) {
 	overRedis(t, func(t *testing.T, server *eventstest.RedisServer, url string) {
 		b := openBus(t, url, quick)
 		r, told := hearConnected(t, b, topic), statesOf(b)
+		if err := b.Produce(t.Context(), topic, []byte("before")); err != nil {
+			t.Fatal(err)
+		}
+		r.Expect(t, "before") // so nothing but a ping is under way or to come
 		before := r.Connections()
 		server.Stop()
 		told.expect(t, Down)
