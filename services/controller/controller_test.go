@@ -232,7 +232,7 @@ func TestOverRedis(t *testing.T) {
 		}
 		var seen []string
 		for _, entry := range entries {
-			e, ok := events.DecodeChanged([]byte(fmt.Sprint(entry.Values["payload"])))
+			e, ok := events.DecodeChanged(fmt.Append(nil, entry.Values["payload"]))
 			if !ok || e.ETag == "" || e.Epoch == "" || e.SpreadMS != 100 {
 				t.Errorf("announced %v", entry.Values)
 			}

@@ -4,6 +4,7 @@
 package domain
 
 import (
+	"maps"
 	"time"
 
 	"github.com/heraldconf/herald/shared/config"
@@ -44,12 +45,8 @@ func (n Namespace) After(c Commit) Namespace {
 		Name: n.Name, Position: c.Position, Head: c.Hash, UpdatedAt: c.At,
 		Configs: map[config.Name]Config{}, Tombstones: map[config.Name]config.Revision{},
 	}
-	for name, standing := range n.Configs {
-		next.Configs[name] = standing
-	}
-	for name, revision := range n.Tombstones {
-		next.Tombstones[name] = revision
-	}
+	maps.Copy(next.Configs, n.Configs)
+	maps.Copy(next.Tombstones, n.Tombstones)
 	for _, change := range c.Changes {
 		if change.Op == Delete {
 			delete(next.Configs, change.Name)

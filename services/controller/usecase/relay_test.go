@@ -82,6 +82,19 @@ func (p *publisher) set(down bool) {
 	p.down = down
 }
 
+func (p *publisher) attempts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tries
+}
+
+// newest is what was told last.
+func (p *publisher) newest() events.ConfigChanged {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
 // said returns what was told since it was last asked.
 func (p *publisher) said() []string {
 	p.mu.Lock()
@@ -153,8 +166,8 @@ func TestRelayThroughAnOutage(t *testing.T) {
 			r.Wake()
 			time.Sleep(100 * time.Millisecond)
 		}
-		if p.tries > 60 {
-			t.Errorf("%d attempts in 50 s: news must not cut the backoff short", p.tries)
+		if p.attempts() > 60 {
+			t.Errorf("%d attempts in 50 s: news must not cut the backoff short", p.attempts())
 		}
 		if r.Pending() == 0 {
 			t.Error("nothing is pending, it says")
@@ -205,10 +218,10 @@ func TestRelayKeepsWhatItCouldNotTell(t *testing.T) {
 		o.add("payments", 1)
 		r.Wake()
 		time.Sleep(10 * time.Second)
-		tries := p.tries
+		tries := p.attempts()
 		stop()
-		if o.left() != 1 || p.tries != tries {
-			t.Errorf("%d rows left, %d attempts at the stop", o.left(), p.tries-tries)
+		if o.left() != 1 || p.attempts() != tries {
+			t.Errorf("%d rows left, %d attempts at the stop", o.left(), p.attempts()-tries)
 		}
 	})
 }
@@ -228,8 +241,8 @@ func TestRelaySaysWhatIsServed(t *testing.T) {
 		go relay.Run(ctx)
 		synctest.Wait()
 		latest, _, _ := configs.Latest(ctx, "payments")
-		if p.last.Revision != 2 || p.last.ETag != latest.ETag || p.last.Epoch != "01E" || p.last.SpreadMS != 250 || p.last.PublishedAt.IsZero() {
-			t.Errorf("%+v", p.last)
+		if e := p.newest(); e.Revision != 2 || e.ETag != latest.ETag || e.Epoch != "01E" || e.SpreadMS != 250 || e.PublishedAt.IsZero() {
+			t.Errorf("%+v", e)
 		}
 	})
 }
