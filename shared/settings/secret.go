@@ -10,7 +10,8 @@ import (
 const redacted = "redacted"
 
 // A Secret is a setting that is never printed: not by fmt, slog or encoding/json
-// either. It is a pflag.Value.
+// either, unless it is an unexported field, of which fmt asks no method. It is a
+// pflag.Value.
 type Secret string
 
 // Set takes the value.
