@@ -236,9 +236,13 @@ func TestUnknownOutcome(t *testing.T) {
 		store := newMemory()
 		configs := configsOf(t, store)
 		commit(t, configs, "payments", put("limits", `1`))
+		_, changed, _ := configs.Latest(t.Context(), "payments")
 		store.failWrite, store.keepFailed = usecase.ErrUnavailable, kept
 		if _, err := configs.Commit(t.Context(), "payments", put("limits", `2`)); !errors.Is(err, usecase.ErrUnavailable) {
 			t.Errorf("kept %t: %v", kept, err)
+		}
+		if closed(changed) != kept {
+			t.Errorf("kept %t: who waits was woken: %t", kept, closed(changed))
 		}
 		want := config.Revision(1)
 		if kept {
