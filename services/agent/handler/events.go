@@ -31,15 +31,29 @@ func (h *Handler) BusChanged(state bus.State) {
 	}
 }
 
-// configChanged passes a notification on as a nudge. What cannot be read is
-// counted: nothing on the bus may stop a reader.
+// configChanged passes a notification on as a nudge. What cannot be read, or is of
+// a namespace that is none of ours, is counted, and nothing else: nothing on the
+// bus may stop a reader.
 func (h *Handler) configChanged(_ context.Context, payload []byte) {
 	changed, ok := events.DecodeChanged(payload)
-	if !ok {
-		h.events.WithLabelValues(events.TopicChanged, "no").Inc()
-		slog.Debug("notification not understood", "topic", events.TopicChanged, "bytes", len(payload))
-		return
+	outcome := "unreadable"
+	switch {
+	case !ok:
+		h.complain(len(payload))
+	case h.Syncer.Nudge(changed.Namespace, changed.Position(), changed.Spread()):
+		outcome = "nudged"
+	default:
+		outcome = "not_followed"
 	}
-	h.events.WithLabelValues(events.TopicChanged, "yes").Inc()
-	h.Syncer.Nudge(changed.Namespace, changed.Position(), changed.Spread())
+	h.events.WithLabelValues(events.TopicChanged, outcome).Inc()
+}
+
+// complainEvery is how often an unreadable notification is logged at most.
+const complainEvery = time.Minute
+
+func (h *Handler) complain(size int) {
+	now, last := time.Now().UnixNano(), h.complained.Load()
+	if now-last >= int64(complainEvery) && h.complained.CompareAndSwap(last, now) {
+		slog.Warn("somebody tells what cannot be read; it is counted and passed over", "topic", events.TopicChanged, "bytes", size)
+	}
 }

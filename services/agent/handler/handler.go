@@ -4,6 +4,7 @@ package handler
 
 import (
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,6 +38,8 @@ type Handler struct {
 	pull    *pull.Handler
 	reports prometheus.Counter
 	events  *prometheus.CounterVec
+
+	complained atomic.Int64 // when, in Unix nanoseconds
 }
 
 // statuses are the answers to the errors of an agent.
@@ -82,7 +85,7 @@ func (h *Handler) register() {
 		return 0
 	})
 	h.reports = telemetry.Counter(h.Metrics, "agent_reports_total", "Verdicts and fetches handed in by HTTP.").WithLabelValues()
-	h.events = telemetry.Counter(h.Metrics, "events_total", "Notifications heard, by topic and whether they could be read.", "topic", "readable")
+	h.events = telemetry.Counter(h.Metrics, "events_total", "Notifications heard, by topic and what came of them.", "topic", "outcome")
 }
 
 func (h *Handler) countStale() float64 {

@@ -157,15 +157,16 @@ func (f *follower) watch() (domain.Holding, <-chan struct{}) {
 	return f.holding, f.changed
 }
 
-// Nudge says that a namespace may have something newer. One that is not followed
-// is none of ours.
-func (s *Syncer) Nudge(namespace config.Name, at config.Position, spread time.Duration) {
+// Nudge says that a namespace may have something newer. It returns false for one
+// that is not followed, which is none of ours.
+func (s *Syncer) Nudge(namespace config.Name, at config.Position, spread time.Duration) bool {
 	s.mu.Lock()
 	f := s.followed[namespace]
 	s.mu.Unlock()
 	if f != nil {
 		f.puller.Nudge(at, spread)
 	}
+	return f != nil
 }
 
 // NudgeAll asks for a pull of everything that is followed: notifications may have
