@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/heraldconf/herald/services/controller/domain"
@@ -55,6 +56,8 @@ type Configs struct {
 	shelf  shelf
 	told   func() // wakes the relay
 	logger *slog.Logger
+
+	failing atomic.Bool // whether the last write failed; a change is logged, not each try
 }
 
 // NewConfigs returns the configs of a store. It reads which namespaces there are.
@@ -86,11 +89,17 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 	})
 	switch {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrStorageFull):
+		if !c.failing.Swap(true) {
+			c.logger.Error("commits cannot be kept", "error", err)
+		}
 		c.settle(context.WithoutCancel(ctx), place) // it may be there after all
 		return domain.Commit{}, err
 	case err != nil:
 		return domain.Commit{}, err
 	case commit.Changed():
+		if c.failing.Swap(false) {
+			c.logger.Info("commits are kept again")
+		}
 		c.advance(context.WithoutCancel(ctx), place, commit)
 		c.told()
 	}

@@ -1,10 +1,12 @@
 package usecase_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -285,6 +287,28 @@ func TestUnknownOutcomeUnread(t *testing.T) {
 			t.Errorf("%+v, %v", latest, err)
 		}
 	})
+}
+
+// TestFailingStoreIsLoggedOnce: a change is worth a line, each try is not.
+func TestFailingStoreIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	store := newMemory()
+	configs, err := usecase.NewConfigs(t.Context(), store, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.failWrite = usecase.ErrStorageFull
+	for range 5 {
+		if _, err := configs.Commit(t.Context(), "payments", put("limits", `1`)); !errors.Is(err, usecase.ErrStorageFull) {
+			t.Error(err)
+		}
+	}
+	store.failWrite = nil
+	commit(t, configs, "payments", put("limits", `1`))
+	commit(t, configs, "payments", put("limits", `2`))
+	if lines := strings.Count(log.String(), "\n"); lines != 2 || !strings.Contains(log.String(), "no room left") {
+		t.Errorf("%d lines:\n%s", lines, log.String())
+	}
 }
 
 func TestUnreadableStoreAtStart(t *testing.T) {

@@ -1,0 +1,78 @@
+package handler_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/heraldconf/herald/services/controller/handler"
+	"github.com/heraldconf/herald/services/controller/repository"
+	"github.com/heraldconf/herald/services/controller/usecase"
+	"github.com/heraldconf/herald/shared/telemetry"
+)
+
+// benchmarked returns the routes of a controller with 100 configs of a namespace.
+func benchmarked(b *testing.B) http.Handler {
+	b.Helper()
+	store, err := repository.Open(b.Context(), filepath.Join(b.TempDir(), "c.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { store.Close() })
+	quiet := slog.New(slog.DiscardHandler)
+	configs, err := usecase.NewConfigs(b.Context(), store, store, store, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fleet, err := usecase.NewFleet(b.Context(), store, configs, interval, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	routes := handler.New(handler.Parts{
+		Configs: configs, Fleet: fleet, Ready: store.Ready, Bus: func() string { return "none" }, Pending: func() int { return 0 },
+		Epoch: store.Epoch(), Logger: quiet,
+	}).Routes(telemetry.NewRegistry())
+	for i := range 100 {
+		if code := serve(b, routes, "PUT", fmt.Sprintf("/v1/namespaces/payments/configs/c%d", i), `{"pad":"`+strings.Repeat("x", 1000)+`"}`).Code; code != 201 {
+			b.Fatalf("status %d", code)
+		}
+	}
+	return routes
+}
+
+func serve(b *testing.B, routes http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(b.Context(), method, path, strings.NewReader(body))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	routes.ServeHTTP(w, r)
+	return w
+}
+
+// BenchmarkUnchangedPull is a 304 of a snapshot.
+func BenchmarkUnchangedPull(b *testing.B) {
+	routes := benchmarked(b)
+	etag := serve(b, routes, "GET", "/v1/namespaces/payments/snapshot", "").Header().Get("ETag")
+	b.ReportAllocs()
+	for b.Loop() {
+		if code := serve(b, routes, "GET", "/v1/namespaces/payments/snapshot", "", "If-None-Match", etag).Code; code != 304 {
+			b.Fatalf("status %d", code)
+		}
+	}
+}
+
+// BenchmarkPut is a change of one config of a hundred, on disk when it is answered.
+func BenchmarkPut(b *testing.B) {
+	routes := benchmarked(b)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if code := serve(b, routes, "PUT", "/v1/namespaces/payments/configs/c0", fmt.Sprint(i)).Code; code != 200 {
+			b.Fatalf("status %d", code)
+		}
+	}
+}
