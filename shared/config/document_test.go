@@ -55,16 +55,17 @@ func TestNormalMediaType(t *testing.T) {
 func TestNormalMediaTypeIsNormal(t *testing.T) {
 	value := rapid.OneOf(rapid.StringN(0, 20, -1), rapid.StringMatching(`[a-z]{0,120}`), rapid.SampledFrom([]string{"utf-8", "*", "utf-8''%ff"}))
 	rapid.Check(t, func(t *rapid.T) {
-		contentType := rapid.StringMatching(`[a-zA-Z]{1,8}/[a-z.+*]{1,8}`).Draw(t, "type")
+		var contentType strings.Builder
+		contentType.WriteString(rapid.StringMatching(`[a-zA-Z]{1,8}/[a-z.+*]{1,8}`).Draw(t, "type"))
 		for range rapid.IntRange(0, 3).Draw(t, "parameters") {
-			contentType += "; " + rapid.StringMatching(`[a-zA-Z*0]{1,4}|charset`).Draw(t, "name") + `="` + value.Draw(t, "value") + `"`
+			contentType.WriteString("; " + rapid.StringMatching(`[a-zA-Z*0]{1,4}|charset`).Draw(t, "name") + `="` + value.Draw(t, "value") + `"`)
 		}
-		once, err := config.NormalMediaType(contentType)
+		once, err := config.NormalMediaType(contentType.String())
 		if err != nil {
 			return
 		}
 		if twice, err := config.NormalMediaType(once); err != nil || twice != once {
-			t.Fatalf("%q is kept as %q and then as %q, %v", contentType, once, twice, err)
+			t.Fatalf("%q is kept as %q and then as %q, %v", contentType.String(), once, twice, err)
 		}
 	})
 }

@@ -30,11 +30,12 @@ type FaultyDocument struct {
 }
 
 func (e *FaultyDocument) Error() string {
-	text := e.Err.Error()
+	var text strings.Builder
+	text.WriteString(e.Err.Error())
 	for _, f := range e.Faults {
-		text += ": " + strings.TrimPrefix(f.Path+" "+f.Message, " ")
+		text.WriteString(": " + strings.TrimPrefix(f.Path+" "+f.Message, " "))
 	}
-	return text
+	return text.String()
 }
 
 func (e *FaultyDocument) Unwrap() error { return e.Err }

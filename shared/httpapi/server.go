@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// Bounds of a server. Reading and writing leave room for a request that is held
-// for 60 s: net/http takes the read deadline for the end of the client.
+// Bounds of a server. Writing leaves room for a request that is held for 60 s, and
+// so does reading: a net/http that does not lift the read deadline once a body is
+// read takes it for the end of the client.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 90 * time.Second
@@ -106,6 +107,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, handler http.
 		logger.Warn("requests cut off at the stop", "error", err)
 		_ = server.Close()
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		logger.Warn("listener failed at the stop", "error", err)
+	}
 	return nil
 }

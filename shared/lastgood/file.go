@@ -28,7 +28,7 @@ func (f *Folder) ReadFile(name string) ([]byte, error) { return f.root.ReadFile(
 // the next one in.
 func (f *Folder) lock(name string) (unlock func()) {
 	held, _ := f.writers.LoadOrStore(name, new(sync.Mutex))
-	mutex := held.(*sync.Mutex) //nolint:errcheck,forcetypeassert // nothing else is stored
+	mutex := held.(*sync.Mutex) // nothing else is stored
 	mutex.Lock()
 	return mutex.Unlock
 }

@@ -199,14 +199,16 @@ func TestAnotherSignalEndsAtOnce(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	status, body := http.StatusOK, ""
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/readyz" {
-			t.Errorf("asked for %s", r.URL)
-		}
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
-	}))
+	answers := func(status int, body string) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/readyz" {
+				t.Errorf("asked for %s", r.URL)
+			}
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}))
+	}
+	server := answers(http.StatusOK, "")
 	defer server.Close()
 	address := server.Listener.Addr().String()
 	_, port, err := net.SplitHostPort(address)
@@ -222,8 +224,9 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s by variable: code %d, %q", listen, code, stderr)
 		}
 	}
-	status, body = http.StatusServiceUnavailable, "{\"detail\":\"no\"}\n"
-	code, stdout, stderr := ran(t, nil, "health", "--listen", address)
+	unready := answers(http.StatusServiceUnavailable, "{\"detail\":\"no\"}\n")
+	defer unready.Close()
+	code, stdout, stderr := ran(t, nil, "health", "--listen", unready.Listener.Addr().String())
 	if code != 1 || stdout != "" || stderr != "sample: not ready: 503 Service Unavailable: {\"detail\":\"no\"}\n" {
 		t.Errorf("code %d, %q %q", code, stdout, stderr)
 	}

@@ -144,19 +144,20 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := log.String() + string(encoded)
+	var printed strings.Builder
+	printed.WriteString(log.String() + string(encoded))
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		printed += fmt.Sprintf(format, secret) + fmt.Sprintf(format, secrets) + fmt.Sprintf(format, &secret) +
+		printed.WriteString(fmt.Sprintf(format, secret) + fmt.Sprintf(format, secrets) + fmt.Sprintf(format, &secret) +
 			fmt.Sprintf(format, struct {
 				A settings.Secret
 				B settings.Secrets
-			}{secret, secrets})
+			}{secret, secrets}))
 	}
-	if strings.Contains(printed, "hush") || strings.Contains(printed, fmt.Sprintf("%x", hush)) {
-		t.Error(printed)
+	if strings.Contains(printed.String(), "hush") || strings.Contains(printed.String(), fmt.Sprintf("%x", hush)) {
+		t.Error(printed.String())
 	}
-	if strings.Count(printed, "redacted") < 20 {
-		t.Errorf("not even that there is one: %s", printed)
+	if strings.Count(printed.String(), "redacted") < 20 {
+		t.Errorf("not even that there is one: %s", printed.String())
 	}
 	if none := fmt.Sprint(settings.Secret(""), settings.Secrets(nil)); strings.TrimSpace(none) != "" {
 		t.Errorf("of nothing: %q", none)
