@@ -86,6 +86,7 @@ func TestCorpus(t *testing.T) {
 	}
 	s := newSite(t)
 	mediaTypes := map[string]string{".yaml": "application/yaml", ".yml": "application/yaml", ".toml": "application/toml"}
+	written := map[config.Name][]byte{}
 	for i, file := range files {
 		body, err := os.ReadFile(file)
 		if err != nil {
@@ -98,12 +99,15 @@ func TestCorpus(t *testing.T) {
 		if got := s.ask("GET", path, "").expect(200).Body.Bytes(); !bytes.Equal(got, body) {
 			t.Errorf("%s came back otherwise", file)
 		}
-		snapshot, err := config.Open(s.ask("GET", "/v1/namespaces/corpus/snapshot", "").Body.Bytes())
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		if e, ok := snapshot.Config(config.Name(fmt.Sprintf("c%d", i))); !ok || !bytes.Equal(e.Body, body) {
-			t.Errorf("%s stands otherwise in the snapshot", file)
+		written[config.Name(fmt.Sprintf("c%d", i))] = body
+	}
+	snapshot, err := config.Open(s.ask("GET", "/v1/namespaces/corpus/snapshot", "").Body.Bytes())
+	if err != nil || len(snapshot.Configs) != len(files) {
+		t.Fatalf("%d of %d files, %v", len(snapshot.Configs), len(files), err)
+	}
+	for _, e := range snapshot.Configs {
+		if !bytes.Equal(e.Body, written[e.Name]) {
+			t.Errorf("%s stands otherwise in the snapshot", e.Name)
 		}
 	}
 	t.Logf("%d files", len(files))
