@@ -12,8 +12,9 @@ import (
 
 // Why an agent has nothing to serve.
 var (
-	// ErrAbsent means that upstream says there is no such namespace.
-	ErrAbsent = errors.New("no such namespace upstream")
+	// ErrAbsent means that upstream says there is no such thing: a namespace that
+	// is not written, or a register where upstream is an agent.
+	ErrAbsent = errors.New("not there upstream")
 	// ErrUnavailable means that a namespace was never fetched and cannot be now.
 	ErrUnavailable = errors.New("not fetched yet")
 	// ErrTooMany means that the agent follows as many namespaces as it will.

@@ -29,6 +29,9 @@ func (u *Upstream) Register(ctx context.Context, profile domain.Profile) (time.D
 		Namespaces []config.Name `json:"namespaces"`
 	}
 	err := u.try(ctx, func(c *pull.Client) error { return u.post(ctx, c, "/v1/agents", profile, &answer) })
+	if errors.Is(err, pull.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", domain.ErrAbsent, err)
+	}
 	if err != nil {
 		return 0, nil, fmt.Errorf("register: %w", err)
 	}

@@ -46,7 +46,8 @@ type Publisher interface {
 
 // A Controller is whom an agent registers with and reports to.
 type Controller interface {
-	// Register returns the poll interval and the namespaces that are assigned.
+	// Register returns the poll interval and the namespaces that are assigned. It
+	// fails with domain.ErrAbsent where upstream keeps no register, being an agent.
 	Register(ctx context.Context, profile domain.Profile) (time.Duration, []config.Name, error)
 	// Report returns nil once the reports are recorded.
 	Report(ctx context.Context, reports config.Reports) error

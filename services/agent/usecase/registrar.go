@@ -2,6 +2,7 @@ package usecase
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -35,6 +36,9 @@ func (r *Registrar) Run(ctx context.Context) {
 		}
 		failing = err != nil
 		next := r.next(interval)
+		if errors.Is(err, domain.ErrAbsent) {
+			next = registerEvery // an agent above hands on what it is told, and registers itself
+		}
 		pause(ctx, next-next/5+rand.N(next*2/5)) //nolint:gosec // spreading load is no secret
 	}
 }

@@ -198,3 +198,17 @@ func TestRegistrarFollowsWhatIsAssigned(t *testing.T) {
 		}
 	})
 }
+
+func TestRegistrarIsPatientWithAnAgentAbove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, _ := newSyncer(&fakeCache{})
+		c := &fakeController{err: domain.ErrAbsent}
+		r := &Registrar{Controller: c, Syncer: s, Profile: domain.Profile{ID: "host-7"}, Logger: slog.New(slog.DiscardHandler)}
+		stop := start(t, r.Run)
+		time.Sleep(10 * time.Minute)
+		stop()
+		if n := c.count(); n < 8 || n > 13 {
+			t.Errorf("asked %d times in 10 minutes", n)
+		}
+	})
+}
