@@ -146,8 +146,9 @@ func TestWorkerOverRedis(t *testing.T) {
 	}
 	awaitApplied(t, applied, 2)
 
+	before := a.countHeld()
 	redis.Kill()
-	a.awaitHeld(t)
+	a.awaitHeld(t, before)
 	a.fetch(3, target(t, "third"))
 	if v := a.await(t, 3); v.Status != config.Applied {
 		t.Errorf("with Redis dead: %+v", v)
@@ -182,21 +183,21 @@ func awaitApplied(t *testing.T, applied <-chan events.ConfigApplied, revision co
 	}
 }
 
-// awaitHeld returns once a request asks to be held.
-func (a *agent) awaitHeld(t *testing.T) {
+// awaitHeld returns once more requests than before asked to be held.
+func (a *agent) awaitHeld(t *testing.T, before int) {
 	t.Helper()
-	a.mu.Lock()
-	before := a.held
-	a.mu.Unlock()
 	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(5 * time.Millisecond) {
-		a.mu.Lock()
-		held := a.held
-		a.mu.Unlock()
-		if held > before {
+		if a.countHeld() > before {
 			return
 		}
 	}
 	t.Fatal("no request was held after the bus had gone")
+}
+
+func (a *agent) countHeld() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held
 }
 
 func TestSettingsThatAreRefused(t *testing.T) {
