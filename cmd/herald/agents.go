@@ -106,6 +106,9 @@ func (t *tool) runAgentSet(cmd *cobra.Command, c *client.Client, id string, inte
 	if err != nil {
 		return err
 	}
+	if agent.ID != id {
+		return errStranger
+	}
 	if t.output == asJSON {
 		return writeJSON(cmd.OutOrStdout(), raw)
 	}

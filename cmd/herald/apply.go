@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -101,7 +102,11 @@ func (t *tool) commit(cmd *cobra.Command, c *client.Client, a *applying, namespa
 			Base    config.Revision `json:"base_revision"`
 			Changes []change        `json:"changes"`
 		}{a.message, done.Revision, plan.changes}
-		if _, err := c.Send(cmd.Context(), http.MethodPost, client.NamespacePath(namespace, "/commits"), request, &done); err != nil {
+		answer, err := c.Send(cmd.Context(), http.MethodPost, client.NamespacePath(namespace, "/commits"), request, new(json.RawMessage))
+		if err != nil {
+			return err
+		}
+		if done, err = readWritten(answer, namespace); err != nil {
 			return err
 		}
 	}

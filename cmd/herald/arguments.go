@@ -10,7 +10,7 @@ import (
 )
 
 // arguments refuses a call with too few or too many arguments, and shows how it
-// is written. Less than 0 for most means any number.
+// is written.
 func arguments(least, most int, example string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

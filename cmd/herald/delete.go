@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -45,9 +43,9 @@ func (t *tool) runDelete(cmd *cobra.Command, c *client.Client, w *writing, ifMat
 	if err != nil {
 		return err
 	}
-	var done client.Written
-	if err := json.Unmarshal(answer.Body, &done); err != nil {
-		return fmt.Errorf("the answer is not one of Herald: %w", err)
+	done, err := readWritten(answer.Body, namespace)
+	if err != nil {
+		return err
 	}
 	return t.finish(cmd, c, w, done, sentence(done, "deleted"))
 }

@@ -26,6 +26,7 @@ var (
 	errNotFound    = errors.New("not found")
 	errRefused     = errors.New("refused")
 	errUnavailable = errors.New("unavailable")
+	errStranger    = errors.New("the answer is none of Herald's; is --server the address of a controller?")
 	errWaitUnmet   = errors.New("not every worker that was waited for runs on it")
 )
 

@@ -37,8 +37,7 @@ func (t *tool) fleetOf(cmd *cobra.Command, c *client.Client, arg string) error {
 	if err != nil {
 		return err
 	}
-	var fleet client.Fleet
-	raw, err := c.Get(cmd.Context(), client.NamespacePath(namespace, "/fleet"), &fleet)
+	fleet, raw, err := readFleet(cmd, c, namespace)
 	if err != nil {
 		return err
 	}
@@ -58,6 +57,15 @@ func (t *tool) fleetOf(cmd *cobra.Command, c *client.Client, arg string) error {
 		table.row(w.ID, w.Agent, w.State, runsOn(w), since(w.LastSeen), refused(w))
 	}
 	return table.flush()
+}
+
+// readFleet asks for a namespace's fleet, and returns it as it came, too.
+func readFleet(cmd *cobra.Command, c *client.Client, namespace config.Name) (fleet client.Fleet, raw json.RawMessage, err error) {
+	raw, err = c.Get(cmd.Context(), client.NamespacePath(namespace, "/fleet"), &fleet)
+	if err == nil && fleet.Namespace != namespace {
+		err = errStranger
+	}
+	return fleet, raw, err
 }
 
 func runsOn(w client.Worker) string {
@@ -85,8 +93,7 @@ func (t *tool) fleets(cmd *cobra.Command, c *client.Client) error {
 	bodies := []json.RawMessage{}
 	table := newTable(cmd.OutOrStdout(), "NAMESPACE", "REVISION", "WORKERS", "CURRENT", "BEHIND", "REJECTED", "LOST")
 	for _, n := range namespaces {
-		var fleet client.Fleet
-		raw, err := c.Get(cmd.Context(), client.NamespacePath(n.Namespace, "/fleet"), &fleet)
+		fleet, raw, err := readFleet(cmd, c, n.Namespace)
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 
@@ -75,9 +73,9 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 	if err != nil {
 		return err
 	}
-	var done client.Written
-	if err := json.Unmarshal(answer.Body, &done); err != nil {
-		return fmt.Errorf("the answer is not one of Herald: %w", err)
+	done, err := readWritten(answer.Body, namespace)
+	if err != nil {
+		return err
 	}
 	verb := "written"
 	if answer.Status == http.StatusCreated {

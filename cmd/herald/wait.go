@@ -123,6 +123,9 @@ func fleetAt(ctx context.Context, c *client.Client, namespace config.Name, revis
 	var fleet client.Fleet
 	path := client.NamespacePath(namespace, "/fleet?revision="+strconv.FormatInt(int64(revision), 10))
 	_, err := c.Hold(ctx, path, hold, &fleet)
+	if err == nil && fleet.Namespace != namespace {
+		err = errStranger
+	}
 	return fleet, err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -76,6 +77,18 @@ func entityTag(s string) (string, error) {
 		return "", settings.Usagef("--if-match: %s is no ETag; herald get NAMESPACE/NAME -o json shows it", s)
 	}
 	return tag.Quoted(""), nil
+}
+
+// readWritten reads the answer to a write of that namespace.
+func readWritten(body []byte, namespace config.Name) (client.Written, error) {
+	var done client.Written
+	if err := json.Unmarshal(body, &done); err != nil {
+		return done, fmt.Errorf("%w (%w)", errStranger, err)
+	}
+	if done.Namespace != namespace || done.Revision < 1 {
+		return done, errStranger
+	}
+	return done, nil
 }
 
 // finish writes the result of a write, and then waits for the fleet if told to.

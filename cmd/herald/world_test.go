@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/heraldconf/herald/events/eventstest"
+	"github.com/heraldconf/herald/services/agent"
+	"github.com/heraldconf/herald/services/controller"
+	"github.com/heraldconf/herald/services/worker"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+)
+
+// A service is one that runs in the test's process.
+type service struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+func run(serve func(context.Context) error) *service {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &service{stop: cancel, done: make(chan error, 1)}
+	go func() { s.done <- serve(ctx) }()
+	return s
+}
+
+func (s *service) end() error {
+	s.stop()
+	return <-s.done
+}
+
+// A world is what one script has around it.
+type world struct {
+	dir        string
+	address    string
+	controller *service
+	processes  map[string]*process
+}
+
+type worldKey struct{}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
+
+func (s *stage) setup(env *testscript.Env) error {
+	w := &world{dir: env.WorkDir, processes: map[string]*process{}}
+	env.Values[worldKey{}] = w
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	w.address = listener.Addr().String()
+	w.start(listener)
+	env.Defer(func() {
+		for _, p := range w.processes {
+			_ = p.cmd.Process.Kill()
+		}
+		if w.controller != nil {
+			_ = w.controller.end()
+		}
+	})
+	env.Setenv("HERALD_SERVER", "http://"+w.address)
+	return nil
+}
+
+func (w *world) start(listener net.Listener) {
+	w.controller = run(func(ctx context.Context) error {
+		return controller.Run(ctx, controller.Config{
+			DB: filepath.Join(w.dir, ".controller", "controller.db"), PollInterval: 15 * time.Second, Version: "test", Listener: listener,
+		}, slog.New(slog.DiscardHandler))
+	})
+}
+
+// controller stop|start: the same address and database.
+func runController(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	switch strings.Join(args, " ") {
+	case "stop":
+		ts.Check(w.controller.end())
+		w.controller = nil
+	case "start":
+		listener, err := net.Listen("tcp", w.address)
+		ts.Check(err)
+		w.start(listener)
+	default:
+		ts.Fatalf("usage: controller stop|start")
+	}
+}
+
+// agent ID NAMESPACE: a real agent of the controller, until the script ends.
+func runAgent(ts *testscript.TestScript, _ bool, args []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	settings := agent.Config{
+		Upstream: []string{ts.Getenv("HERALD_SERVER")}, ID: args[0], Namespaces: args[1:],
+		CacheDir: ts.MkAbs("." + args[0]), Listener: listener, Version: "test",
+	}
+	s := run(func(ctx context.Context) error { return agent.Run(ctx, settings, slog.New(slog.DiscardHandler)) })
+	ts.Defer(func() { ts.Check(s.end()) })
+	ts.Setenv("AGENT", "http://"+listener.Addr().String())
+}
+
+// worker ID NAMESPACE: a real worker of the agent that was started last.
+func runWorker(ts *testscript.TestScript, _ bool, args []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	settings := worker.Config{
+		Agent: ts.Getenv("AGENT"), ID: args[0], Namespace: args[1], AllowHosts: []string{"127.0.0.1"},
+		StateDir: ts.MkAbs("." + args[0]), Listener: listener, Version: "test",
+	}
+	s := run(func(ctx context.Context) error { return worker.Run(ctx, settings, slog.New(slog.DiscardHandler)) })
+	ts.Defer(func() { ts.Check(s.end()) })
+}
+
+// verdict ID NAMESPACE REVISION applied|rejected [CODE MESSAGE]: a verdict, sent as
+// a worker's agent sends it.
+func tellVerdict(ts *testscript.TestScript, _ bool, args []string) {
+	revision, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	verdict := config.Verdict{
+		Worker: args[0], Agent: "host-1", Namespace: config.Name(args[1]), Revision: config.Revision(revision), Status: config.Status(args[3]), At: time.Now(),
+	}
+	answer, err := http.Get(ts.Getenv("HERALD_SERVER") + "/v1/status")
+	ts.Check(err)
+	defer func() { _ = answer.Body.Close() }()
+	ts.Check(json.NewDecoder(answer.Body).Decode(&struct {
+		Epoch *config.Epoch `json:"epoch"`
+	}{&verdict.Epoch}))
+	if len(args) > 4 {
+		verdict.Code, verdict.Message = args[4], args[5]
+	}
+	post(ts, "/v1/agents", map[string]any{"id": "host-1"})
+	post(ts, "/v1/agents/host-1/reports", config.Reports{Applied: []config.Verdict{verdict}})
+}
+
+func post(ts *testscript.TestScript, path string, value any) {
+	body, err := json.Marshal(value)
+	ts.Check(err)
+	answer, err := http.Post(ts.Getenv("HERALD_SERVER")+path, "application/json", bytes.NewReader(body))
+	ts.Check(err)
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode/100 != 2 {
+		said, _ := io.ReadAll(answer.Body)
+		ts.Fatalf("POST %s: %s: %s", path, answer.Status, said)
+	}
+}
+
+// fake STATUS CODE DETAIL: HERALD_SERVER becomes one that answers all with that
+// problem.
+func fake(ts *testscript.TestScript, _ bool, args []string) {
+	status, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		httpapi.WriteProblem(w, httpapi.NewProblem(status, args[1], args[2]))
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("HERALD_SERVER", server.URL)
+}
+
+// redis [+pubsub]: HERALD_BUS becomes a real one.
+func (s *stage) redis(ts *testscript.TestScript, _ bool, args []string) {
+	url := eventstest.Redis(s.t).URL()
+	if len(args) > 0 {
+		url = strings.Replace(url, "redis:", "redis"+args[0]+":", 1)
+	}
+	ts.Setenv("HERALD_BUS", url)
+}
