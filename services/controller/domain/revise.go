@@ -28,6 +28,10 @@ type Proposal struct {
 	Base *config.Revision
 	// Match, where it is not nil, is asked of the first change's config.
 	Match *Condition
+	// Force passes the guards, on purpose.
+	Force bool
+	// DryRun asks for the commit that would be made, and for nothing to be kept.
+	DryRun bool
 }
 
 // A Condition is what If-Match and If-None-Match say (RFC 9110, section 13.1).

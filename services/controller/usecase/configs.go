@@ -75,7 +75,8 @@ func NewConfigs(ctx context.Context, store Store, history History, catalogue Cat
 func (c *Configs) OnCommit(wake func()) { c.told = wake }
 
 // Commit makes a commit of a proposal. When it returns, the commit is on disk and
-// every pull is answered with it. The error is one of domain.Revise or of Store.
+// every pull is answered with it; of a dry run nothing is kept, and the commit is
+// the one that would be made. The error is one of domain.Revise or of Store.
 func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error) {
 	place := c.shelf.place(namespace)
 	if err := place.lock(ctx); err != nil {
@@ -84,8 +85,12 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 	}
 	defer c.shelf.vacate(place)
 	defer place.unlock()
-	commit, err := c.store.Update(ctx, namespace, func(now domain.Namespace) (domain.Commit, error) {
-		return domain.Revise(now, p, time.Now())
+	var made domain.Commit
+	_, err := c.store.Update(ctx, namespace, func(now domain.Namespace) (kept domain.Commit, err error) {
+		if made, err = domain.Revise(now, p, time.Now()); err != nil || p.DryRun {
+			return domain.Commit{}, err // which changes nothing, and so is not kept
+		}
+		return made, nil
 	})
 	switch {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrStorageFull):
@@ -96,14 +101,14 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 		return domain.Commit{}, err
 	case err != nil:
 		return domain.Commit{}, err
-	case commit.Changed():
+	case made.Changed() && !p.DryRun:
 		if c.failing.Swap(false) {
 			c.logger.Info("commits are kept again")
 		}
-		c.advance(context.WithoutCancel(ctx), place, commit)
+		c.advance(context.WithoutCancel(ctx), place, made)
 		c.told()
 	}
-	return commit, nil
+	return made, nil
 }
 
 // advance puts the snapshot that a commit made in the place of the one before.

@@ -214,6 +214,30 @@ func TestColdStart(t *testing.T) {
 	}
 }
 
+// TestDryRun: it says what a commit would be, and leaves no trace.
+func TestDryRun(t *testing.T) {
+	store := newMemory()
+	configs := configsOf(t, store)
+	woken := 0
+	configs.OnCommit(func() { woken++ })
+	dry := put("limits", `1`)
+	dry.DryRun = true
+	if made := commit(t, configs, "payments", dry); made.Revision != 1 || !made.Changed() || !made.Changes[0].Creates {
+		t.Errorf("%+v", made)
+	}
+	if _, _, err := configs.Latest(t.Context(), "payments"); !errors.Is(err, domain.ErrNotFound) || woken != 0 || len(store.namespaces) != 0 {
+		t.Errorf("something was kept: %v, %d wakings, %v", err, woken, store.namespaces)
+	}
+	commit(t, configs, "payments", put("limits", `1`))
+	if made := commit(t, configs, "payments", dry); made.Revision != 1 || made.Changed() {
+		t.Errorf("nothing would change: %+v", made)
+	}
+	dry.Base = new(config.Revision(7))
+	if _, err := configs.Commit(t.Context(), "payments", dry); !errors.Is(err, domain.ErrStaleBase) {
+		t.Errorf("a refusal is said: %v", err)
+	}
+}
+
 func TestRefusedCommitLeavesNothing(t *testing.T) {
 	store := newMemory()
 	configs := configsOf(t, store)
