@@ -40,17 +40,11 @@ func (h *Handler) postCommit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseDryRun(r); err != nil {
-		return err
-	}
 	var asked proposal
 	if err := httpapi.ReadJSON(w, r, maxCommit, &asked); err != nil {
 		return err
 	}
-	if err := checkMessage(asked.Message); err != nil {
-		return err
-	}
-	p := domain.Proposal{Author: anonymous, Message: asked.Message, Base: asked.Base}
+	p := domain.Proposal{Message: asked.Message, Base: asked.Base}
 	for i, change := range asked.Changes {
 		read, err := change.read()
 		if err != nil {
@@ -58,17 +52,14 @@ func (h *Handler) postCommit(w http.ResponseWriter, r *http.Request) error {
 		}
 		p.Changes = append(p.Changes, read)
 	}
-	commit, err := h.Configs.Commit(r.Context(), namespace, p)
-	if err != nil {
-		return err
-	}
-	h.metrics.committed(commit)
-	status := http.StatusOK
-	if commit.Changed() {
-		status = http.StatusCreated
-	}
-	name, etag := only(p.Changes, commit)
-	return writeCommit(w, status, commit, name, etag)
+	return h.commit(w, r, namespace, p, h.Configs.Commit, func(commit domain.Commit) outcome {
+		as := outcome{status: http.StatusOK}
+		if commit.Changed() {
+			as.status = http.StatusCreated
+		}
+		as.name, as.etag = only(p.Changes, commit)
+		return as
+	})
 }
 
 // only returns the one config that a commit is about, or nothing.

@@ -3,16 +3,12 @@ package handler
 import (
 	"bytes"
 	"net/http"
-	"strconv"
 
 	"github.com/heraldconf/herald/services/controller/domain"
 	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/document"
 	"github.com/heraldconf/herald/shared/httpapi"
 )
-
-// anonymous is the author of a commit while there are no tokens.
-const anonymous = "anonymous"
 
 // putConfig answers PUT /v1/namespaces/{ns}/configs/{name}: 201 for a config that
 // is new, 200 otherwise.
@@ -47,37 +43,19 @@ func (h *Handler) deleteConfig(w http.ResponseWriter, r *http.Request) error {
 
 // write commits one change under the conditions of the request.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, namespace config.Name, change domain.Change) error {
-	if err := refuseDryRun(r); err != nil {
-		return err
+	p := domain.Proposal{
+		Message: r.Header.Get("Herald-Message"), Changes: []domain.Change{change}, Match: conditionOf(r),
 	}
-	message := r.Header.Get("Herald-Message")
-	if err := checkMessage(message); err != nil {
-		return err
-	}
-	commit, err := h.Configs.Commit(r.Context(), namespace, domain.Proposal{
-		Author: anonymous, Message: message, Changes: []domain.Change{change}, Match: conditionOf(r),
+	return h.commit(w, r, namespace, p, h.Configs.Commit, func(commit domain.Commit) outcome {
+		as := outcome{status: http.StatusOK, name: change.Name, etag: change.Document.ETag()}
+		if commit.Changed() && commit.Changes[0].Creates {
+			as.status = http.StatusCreated
+		}
+		if change.Op == domain.Delete {
+			as.etag = commit.Changes[0].ETag
+		}
+		return as
 	})
-	if err != nil {
-		return err
-	}
-	h.metrics.committed(commit)
-	status := http.StatusOK
-	if commit.Changed() && commit.Changes[0].Creates {
-		status = http.StatusCreated
-	}
-	etag := change.Document.ETag()
-	if change.Op == domain.Delete {
-		etag = commit.Changes[0].ETag
-	}
-	return writeCommit(w, status, commit, change.Name, etag)
-}
-
-// refuseDryRun keeps a request that asks for a dry run from being carried out.
-func refuseDryRun(r *http.Request) error {
-	if dry := r.URL.Query().Get("dry_run"); dry != "" && dry != "false" && dry != "0" {
-		return httpapi.Invalid("dry_run is not there yet; nothing was written")
-	}
-	return nil
 }
 
 // conditionOf reads If-Match and If-None-Match, or nil where neither is there.
@@ -95,25 +73,4 @@ func tagsOf(headers []string) *domain.Tags {
 	}
 	list, all := config.ParseETags(headers)
 	return &domain.Tags{Any: all, List: list}
-}
-
-// writeCommit answers a write. name and etag are of the one config that it is
-// about, "" where it is about several.
-func writeCommit(w http.ResponseWriter, status int, commit domain.Commit, name config.Name, etag config.ETag) error {
-	setPosition(w.Header(), commit.Position)
-	if etag != "" {
-		w.Header().Set("ETag", etag.Quoted(""))
-	}
-	return httpapi.WriteJSON(w, status, struct {
-		Namespace config.Name     `json:"namespace"`
-		Name      config.Name     `json:"name,omitempty"`
-		Revision  config.Revision `json:"revision"`
-		ETag      config.ETag     `json:"etag,omitempty"`
-		Changed   bool            `json:"changed"`
-	}{commit.Namespace, name, commit.Revision, etag, commit.Changed()})
-}
-
-func setPosition(h http.Header, at config.Position) {
-	h.Set("Herald-Epoch", string(at.Epoch))
-	h.Set("Herald-Revision", strconv.FormatInt(int64(at.Revision), 10))
 }

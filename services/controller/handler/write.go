@@ -1,0 +1,89 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+)
+
+// anonymous is the author of a commit while there are no tokens.
+const anonymous = "anonymous"
+
+// A maker makes a commit of a proposal, as usecase.Configs does.
+type maker func(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error)
+
+// An outcome is how a commit is answered: name and etag are of the one config that
+// it is about, "" where it is about several.
+type outcome struct {
+	status int
+	name   config.Name
+	etag   config.ETag
+}
+
+// commit makes a commit as the request asks, and answers it. All that makes a
+// revision comes through here, so that what every write can be told is read once.
+func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace config.Name, p domain.Proposal, make maker, of func(domain.Commit) outcome) error {
+	err := checkMessage(p.Message)
+	if err != nil {
+		return err
+	}
+	if err := refuseDryRun(r); err != nil {
+		return err
+	}
+	if p.Force, err = switchOf(r, "force"); err != nil {
+		return err
+	}
+	p.Author = anonymous
+	commit, err := make(r.Context(), namespace, p)
+	if err != nil {
+		return err
+	}
+	h.metrics.committed(commit)
+	return writeCommit(w, commit, of(commit))
+}
+
+// switchOf reads a parameter that is on or off. One that is neither is refused,
+// since a write that misreads what it is asked cannot be taken back by asking again.
+func switchOf(r *http.Request, name string) (bool, error) {
+	query := r.URL.Query()
+	if !query.Has(name) {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(query.Get(name))
+	if err != nil {
+		return false, httpapi.Invalid(name + " is true or false, not " + strconv.Quote(query.Get(name)))
+	}
+	return on, nil
+}
+
+// refuseDryRun keeps a request that asks for a dry run from being carried out.
+func refuseDryRun(r *http.Request) error {
+	if dry, err := switchOf(r, "dry_run"); err != nil || !dry {
+		return err
+	}
+	return httpapi.Invalid("dry_run is not there yet; nothing was written")
+}
+
+// writeCommit answers a write.
+func writeCommit(w http.ResponseWriter, commit domain.Commit, as outcome) error {
+	setPosition(w.Header(), commit.Position)
+	if as.etag != "" {
+		w.Header().Set("ETag", as.etag.Quoted(""))
+	}
+	return httpapi.WriteJSON(w, as.status, struct {
+		Namespace config.Name     `json:"namespace"`
+		Name      config.Name     `json:"name,omitempty"`
+		Revision  config.Revision `json:"revision"`
+		ETag      config.ETag     `json:"etag,omitempty"`
+		Changed   bool            `json:"changed"`
+	}{commit.Namespace, as.name, commit.Revision, as.etag, commit.Changed()})
+}
+
+func setPosition(h http.Header, at config.Position) {
+	h.Set("Herald-Epoch", string(at.Epoch))
+	h.Set("Herald-Revision", strconv.FormatInt(int64(at.Revision), 10))
+}
