@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +20,7 @@ const (
 	Delete Op = "delete"
 )
 
-// A Change is what a commit does to one config.
+// A Change is what a commit does to one config, or to one schema.
 type Change struct {
 	Op   Op
 	Name config.Name
@@ -35,15 +36,24 @@ type Commit struct {
 	config.Position
 	At       time.Time // in UTC, whole milliseconds
 	Author   string
+	Actor    Actor // who made it; the audit keeps it, history does not
 	Message  string
-	Changes  []Change
+	Changes  []Change // of configs
+	Schemas  []Change // of schemas
 	Previous Hash // of the commit before; zero for the first
 	Hash     Hash
 }
 
 // Changed reports whether the commit makes a revision. One that would change
 // nothing has the position that the namespace stands at already.
-func (c Commit) Changed() bool { return len(c.Changes) > 0 }
+func (c Commit) Changed() bool { return len(c.Changes)+len(c.Schemas) > 0 }
+
+// All are the changes of configs, then those of schemas: the order in which they
+// are listed, and in which they enter the hash.
+func (c Commit) All() []Change { return slices.Concat(c.Changes, c.Schemas) }
+
+// Puts reports whether the change brings a document along.
+func (c Change) Puts() bool { return c.Op == Put || c.Op == PutSchema }
 
 // A Hash identifies a commit and, through its predecessor's hash, all before it.
 type Hash [sha256.Size]byte
@@ -70,10 +80,10 @@ func (c Commit) canonical() []byte {
 	} {
 		b = appendNetstring(b, field)
 	}
-	for _, change := range c.Changes {
+	for _, change := range c.All() {
 		b = appendNetstring(b, string(change.Op))
 		b = appendNetstring(b, string(change.Name))
-		if change.Op == Put {
+		if change.Puts() {
 			b = appendNetstring(b, change.MediaType)
 			b = appendNetstring(b, config.DigestOf(change.Body).Hex())
 		}
@@ -100,10 +110,10 @@ func (c Commit) MarshalJSON() ([]byte, error) {
 		Message  string          `json:"message"`
 		Hash     Hash            `json:"hash"`
 		Changes  []change        `json:"changes"`
-	}{c.Revision, c.At, c.Author, c.Message, c.Hash, make([]change, 0, len(c.Changes))}
-	for _, ch := range c.Changes {
+	}{c.Revision, c.At, c.Author, c.Message, c.Hash, make([]change, 0, len(c.Changes)+len(c.Schemas))}
+	for _, ch := range c.All() {
 		listed := change{Op: ch.Op, Name: ch.Name}
-		if ch.Op == Put {
+		if ch.Puts() {
 			listed.ETag = ch.ETag
 		}
 		line.Changes = append(line.Changes, listed)

@@ -21,9 +21,14 @@ var (
 
 // A Proposal is a commit that somebody asks for.
 type Proposal struct {
-	Author  string
+	Author  string // the name of Actor
+	Actor   Actor
 	Message string
 	Changes []Change
+	// Schemas are changes of schemas; there may be these alone.
+	Schemas []Change
+	// Checks are asked of the commit before it is made.
+	Checks []Check
 	// Base, where it is not nil, is the revision that the namespace must stand at.
 	Base *config.Revision
 	// Match, where it is not nil, is asked of the first change's config.
@@ -77,9 +82,13 @@ func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
 	if err != nil {
 		return Commit{}, err
 	}
+	schemas, err := now.effectiveSchemas(p)
+	if err != nil {
+		return Commit{}, err
+	}
 	commit := Commit{
 		Namespace: now.Name, Position: now.Position, Previous: now.Head,
-		At: at.UTC().Truncate(time.Millisecond), Author: p.Author, Message: p.Message, Changes: changes,
+		At: at.UTC().Truncate(time.Millisecond), Author: p.Author, Actor: p.Actor, Message: p.Message, Changes: changes, Schemas: schemas,
 	}
 	if !commit.Changed() {
 		return commit, nil
@@ -92,7 +101,7 @@ func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
 // effective returns those changes of the proposal that change something, in name
 // order, so that one state and one intention make one commit.
 func (n Namespace) effective(p Proposal) ([]Change, error) {
-	if len(p.Changes) == 0 {
+	if len(p.Changes)+len(p.Schemas) == 0 {
 		return nil, fmt.Errorf("%w: there are none", ErrEmptyCommit)
 	}
 	var changes []Change

@@ -10,9 +10,6 @@ import (
 	"github.com/heraldconf/herald/shared/httpapi"
 )
 
-// anonymous is the author of a commit while there are no tokens.
-const anonymous = "anonymous"
-
 // A maker makes a commit of a proposal, as usecase.Configs does.
 type maker func(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error)
 
@@ -37,7 +34,8 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace confi
 	if p.Force, err = switchOf(r, "force"); err != nil {
 		return err
 	}
-	p.Author = anonymous
+	p.Actor = actorOf(r)
+	p.Author = p.Actor.Name
 	commit, err := make(r.Context(), namespace, p)
 	if err != nil {
 		return err
