@@ -84,12 +84,17 @@ func (s *Store) standing(tx *gorm.DB, namespace config.Name) (domain.Namespace, 
 	if err := tx.Where("name = ?", string(namespace)).Find(&rows).Error; err != nil {
 		return now, fmt.Errorf("read namespace: %w", err)
 	}
+	settings, err := settingsOf(tx, namespace)
+	if err != nil {
+		return now, err
+	}
+	now.Settings = settings
 	for _, row := range rows {
 		now.Revision, now.UpdatedAt = config.Revision(row.Revision), time.UnixMilli(row.UpdatedAt).UTC()
 		copy(now.Head[:], row.Head)
 	}
 	var changes []changeRow
-	if err := newest(tx, namespace).Select(withoutBody).Find(&changes).Error; err != nil {
+	if err := newest(tx, namespace).Select(withoutBody + shortBody).Find(&changes).Error; err != nil {
 		return now, fmt.Errorf("read configs: %w", err)
 	}
 	for _, row := range changes {
@@ -104,6 +109,9 @@ func (s *Store) standing(tx *gorm.DB, namespace config.Name) (domain.Namespace, 
 
 const withoutBody = "changes.id, changes.namespace, changes.revision, changes.name, changes.op, changes.media_type, changes.etag, changes.size"
 
+// shortBody adds the bodies that may be empty documents.
+var shortBody = fmt.Sprintf(", CASE WHEN changes.size <= %d THEN changes.body ELSE x'' END AS body", domain.MaxEmpty)
+
 // newest are the newest changes of a namespace's names, in name order.
 func newest(tx *gorm.DB, namespace config.Name) *gorm.DB {
 	return tx.Model(&changeRow{}).Joins("JOIN configs ON configs.change_id = changes.id").
@@ -114,6 +122,7 @@ func (row changeRow) config() domain.Config {
 	return domain.Config{
 		Name: config.Name(row.Name), Revision: config.Revision(row.Revision), ETag: config.ETag(row.Etag),
 		MediaType: row.MediaType, Size: row.Size,
+		Empty: row.Size <= domain.MaxEmpty && domain.Empty(config.Document{MediaType: row.MediaType, Body: row.Body}),
 	}
 }
 
@@ -144,7 +153,7 @@ func save(tx *gorm.DB, commit domain.Commit) error {
 	if err := tx.Create(&announcement).Error; err != nil {
 		return fmt.Errorf("save announcement: %w", err)
 	}
-	return nil
+	return appendEntries(tx, []domain.Entry{commit.Entry()})
 }
 
 func saveChange(tx *gorm.DB, commit domain.Commit, change domain.Change) error {

@@ -1,0 +1,98 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What the audit tells of, and how it ended.
+const (
+	ActionCommit      = "commit"
+	ActionTokenCreate = "token.create"
+	ActionTokenRevoke = "token.revoke"
+	ActionSignIn      = "sign-in"
+
+	OutcomeDone = "done"
+)
+
+// An Entry is a row of the audit: who did what, and how it ended. Each carries the
+// hash of the one before, so that none can be changed, left out or moved unseen.
+type Entry struct {
+	Seq      int64 // 1, 2, 3 …
+	At       time.Time
+	Actor    Actor
+	Action   string
+	Target   string // payments/limits, payments@42, a token's ID
+	Outcome  string // done, or the code of the refusal
+	Detail   string
+	Previous Hash
+	Hash     Hash
+}
+
+// An AuditHead is where the chain of the audit ends. Zero is before the first entry.
+type AuditHead struct {
+	Seq  int64
+	Hash Hash
+}
+
+// Follow returns the entry as the next one of the chain behind that head, and
+// the head that it makes.
+func (h AuditHead) Follow(e Entry) (Entry, AuditHead) {
+	e.Seq, e.Previous = h.Seq+1, h.Hash
+	e.At = e.At.UTC().Truncate(time.Millisecond)
+	e.Hash = e.Sum()
+	return e, AuditHead{e.Seq, e.Hash}
+}
+
+// Sum returns the hash that the entry must have: SHA-256 over the previous hash
+// and the entry's canonical bytes, which are netstrings as those of a commit.
+func (e Entry) Sum() Hash {
+	h := sha256.New()
+	h.Write(e.Previous[:])
+	var b []byte
+	for _, field := range []string{
+		"herald-audit-v1", strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.RFC3339Nano),
+		e.Actor.Name, e.Actor.TokenID, string(e.Actor.Role), e.Action, e.Target, e.Outcome, e.Detail,
+	} {
+		b = appendNetstring(b, field)
+	}
+	h.Write(b)
+	return Hash(h.Sum(nil))
+}
+
+// maxTold is how many changes of a commit its entry names.
+const maxTold = 20
+
+// Entry tells of the commit. It names the commit's hash, which ties the two
+// chains together.
+func (c Commit) Entry() Entry {
+	told := make([]string, 0, min(len(c.Changes), maxTold+1))
+	for i, change := range c.Changes {
+		if i == maxTold {
+			told = append(told, fmt.Sprintf("and %d more", len(c.Changes)-maxTold))
+			break
+		}
+		told = append(told, string(change.Op)+" "+string(change.Name))
+	}
+	hash, _ := c.Hash.MarshalText() // it never fails
+	actor := c.Actor
+	if actor == (Actor{}) {
+		actor = Actor{Name: c.Author}
+	}
+	return Entry{
+		At: c.At, Actor: actor, Action: ActionCommit, Target: fmt.Sprintf("%s@%d", c.Namespace, c.Revision), Outcome: OutcomeDone,
+		Detail: strings.Join(told, ", ") + "; hash " + string(hash),
+	}
+}
+
+// Entry tells of something that was done to the token.
+func (t Token) Entry(action string, by Actor, at time.Time) Entry {
+	detail := fmt.Sprintf("%s %s for %s", t.Role, t.Name, strings.Join(t.Namespaces, ","))
+	if !t.ExpiresAt.IsZero() {
+		detail += " until " + t.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return Entry{At: at, Actor: by, Action: action, Target: t.ID, Outcome: OutcomeDone, Detail: detail}
+}
