@@ -19,6 +19,8 @@ type Namespace struct {
 	UpdatedAt  time.Time
 	Configs    map[config.Name]Config
 	Tombstones map[config.Name]config.Revision
+	Settings   Settings
+	Schemas    map[config.Name]Config // what the configs of these names must meet
 }
 
 // A Config is a standing config, without its document.
@@ -28,6 +30,7 @@ type Config struct {
 	ETag      config.ETag     `json:"etag"`
 	MediaType string          `json:"mediaType"`
 	Size      int             `json:"size"` // of the document, in bytes
+	Empty     bool            `json:"-"`    // whether the document says nothing
 }
 
 // A Summary is what a list of namespaces says of one.
@@ -42,8 +45,8 @@ type Summary struct {
 // with n that it changes.
 func (n Namespace) After(c Commit) Namespace {
 	next := Namespace{
-		Name: n.Name, Position: c.Position, Head: c.Hash, UpdatedAt: c.At,
-		Configs: map[config.Name]Config{}, Tombstones: map[config.Name]config.Revision{},
+		Name: n.Name, Position: c.Position, Head: c.Hash, UpdatedAt: c.At, Settings: n.Settings,
+		Configs: map[config.Name]Config{}, Tombstones: map[config.Name]config.Revision{}, Schemas: n.schemasAfter(c),
 	}
 	maps.Copy(next.Configs, n.Configs)
 	maps.Copy(next.Tombstones, n.Tombstones)
@@ -56,7 +59,7 @@ func (n Namespace) After(c Commit) Namespace {
 		delete(next.Tombstones, change.Name)
 		next.Configs[change.Name] = Config{
 			Name: change.Name, Revision: c.Revision, ETag: change.ETag,
-			MediaType: change.MediaType, Size: len(change.Body),
+			MediaType: change.MediaType, Size: len(change.Body), Empty: Empty(change.Document),
 		}
 	}
 	return next

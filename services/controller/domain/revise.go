@@ -73,7 +73,7 @@ func (c *Condition) check(name config.Name, standing Config, stands bool) error 
 // Revise returns the commit that the proposal makes of the namespace as it stands
 // now. Changes that change nothing are left out; if none remains the commit has
 // not Changed. The error wraps ErrNotFound, ErrPrecondition, ErrStaleBase,
-// ErrTooLarge or ErrEmptyCommit.
+// ErrTooLarge, ErrEmptyCommit, ErrFrozen, ErrGuardEmpty or ErrGuardMassChange, or it is that of a check.
 func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
 	if p.Base != nil && *p.Base != now.Revision {
 		return Commit{}, fmt.Errorf("%w: %s stands at %d, not at %d", ErrStaleBase, now.Name, now.Revision, *p.Base)
@@ -95,7 +95,32 @@ func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
 	}
 	commit.Revision++
 	commit.Hash = commit.Sum()
-	return commit, now.After(commit).checkSize()
+	if err := now.allow(commit, p); err != nil {
+		return Commit{}, err
+	}
+	return commit, p.check(now, commit)
+}
+
+// check asks the proposal's checks of the commit that it would make.
+func (p Proposal) check(now Namespace, made Commit) error {
+	for _, check := range p.Checks {
+		if err := check(now, made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allow returns why the commit may not be made of the namespace, or nil.
+func (n Namespace) allow(commit Commit, p Proposal) error {
+	if err := n.checkFreeze(commit.At, p.Actor); err != nil {
+		return err
+	}
+	next := n.After(commit)
+	if err := next.checkSize(); err != nil || p.Force {
+		return err
+	}
+	return n.Settings.Guards.check(n, next, commit.Changes)
 }
 
 // effective returns those changes of the proposal that change something, in name
@@ -144,5 +169,5 @@ func (n Namespace) checkSize() error {
 	if names := len(n.Configs) + len(n.Tombstones); names > config.MaxNames {
 		return fmt.Errorf("%w: %s would have %d names, deleted ones counted, a namespace at most %d", ErrTooLarge, n.Name, names, config.MaxNames)
 	}
-	return nil
+	return n.checkSchemas()
 }
