@@ -28,6 +28,7 @@ var libraries = map[string][]string{
 	"prometheus": {"github.com/prometheus/client_golang"},
 	"zstd":       {"github.com/klauspost/compress"},
 	"documents":  {"go.yaml.in/yaml", "github.com/pelletier/go-toml"},
+	"schemas":    {"github.com/santhosh-tekuri/jsonschema"},
 	"network":    {"golang.org/x/net"},
 	"sync":       {"golang.org/x/sync"},
 }
@@ -47,6 +48,7 @@ var rules = []rule{
 	{folder: "shared/sdk", ours: []string{"shared/..."}},
 	{folder: "shared/pull", ours: []string{"shared/config"}},
 	{folder: "shared/lastgood", ours: []string{"shared/config"}},
+	{folder: "shared/schema", ours: []string{"shared/config", "shared/document"}, libraries: []string{"schemas"}, forbidden: []string{"net/http", "database/sql", "os"}},
 	{folder: "shared/...", ours: []string{"shared/..."}, libraries: []string{"cli", "prometheus", "zstd", "documents", "network"}},
 	{folder: "events", ours: []string{"shared/config"}},
 	{folder: "events/...", ours: []string{"events/...", "shared/config"}, libraries: []string{"watermill", "redis"}},
@@ -246,7 +248,7 @@ func TestRulesRefuse(t *testing.T) {
 			t.Errorf("%s may import %s", c.folder, c.imported)
 		}
 	}
-	if names := slices.Sorted(maps.Keys(libraries)); len(names) != 10 {
+	if names := slices.Sorted(maps.Keys(libraries)); len(names) != 11 {
 		t.Errorf("libraries %v: say in docs/architecture.md what a new one is for", names)
 	}
 }
