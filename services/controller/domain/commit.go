@@ -40,7 +40,7 @@ type Commit struct {
 	Message  string
 	Changes  []Change // of configs
 	Schemas  []Change // of schemas
-	Previous Hash // of the commit before; zero for the first
+	Previous Hash     // of the commit before; zero for the first
 	Hash     Hash
 }
 
