@@ -28,8 +28,10 @@ var libraries = map[string][]string{
 	"prometheus": {"github.com/prometheus/client_golang"},
 	"zstd":       {"github.com/klauspost/compress"},
 	"documents":  {"go.yaml.in/yaml", "github.com/pelletier/go-toml"},
+	"diffs":      {"github.com/wI2L/jsondiff", "github.com/pmezard/go-difflib"},
 	"schemas":    {"github.com/santhosh-tekuri/jsonschema"},
 	"network":    {"golang.org/x/net"},
+	"openapi":    {"github.com/pb33f/libopenapi"},
 	"sync":       {"golang.org/x/sync"},
 }
 
@@ -49,6 +51,8 @@ var rules = []rule{
 	{folder: "shared/pull", ours: []string{"shared/config"}},
 	{folder: "shared/lastgood", ours: []string{"shared/config"}},
 	{folder: "shared/schema", ours: []string{"shared/config", "shared/document"}, libraries: []string{"schemas"}, forbidden: []string{"net/http", "database/sql", "os"}},
+	{folder: "shared/diff", ours: []string{"shared/config"}, libraries: []string{"diffs"}},
+	{folder: "shared/contract", libraries: []string{"openapi", "documents"}},
 	{folder: "shared/...", ours: []string{"shared/..."}, libraries: []string{"cli", "prometheus", "zstd", "documents", "network"}},
 	{folder: "events", ours: []string{"shared/config"}},
 	{folder: "events/...", ours: []string{"events/...", "shared/config"}, libraries: []string{"watermill", "redis"}},
@@ -248,7 +252,7 @@ func TestRulesRefuse(t *testing.T) {
 			t.Errorf("%s may import %s", c.folder, c.imported)
 		}
 	}
-	if names := slices.Sorted(maps.Keys(libraries)); len(names) != 11 {
+	if names := slices.Sorted(maps.Keys(libraries)); len(names) != 13 {
 		t.Errorf("libraries %v: say in docs/architecture.md what a new one is for", names)
 	}
 }
