@@ -93,6 +93,7 @@ func (h *Handler) routes() []route {
 		{"PATCH /v1/agents/{id}", h.patchAgent},
 		{"POST /v1/agents/{id}/reports", h.postReports},
 		{"GET /v1/status", h.status},
+		{"GET /openapi.yaml", h.getContract},
 		{"GET /healthz", h.healthz},
 		{"GET /readyz", h.readyz},
 	}

@@ -74,7 +74,7 @@ func (s *site) askWith(ctx context.Context, method, path, body string, headers .
 		r.Header.Add(key, value)
 	}
 	w := httptest.NewRecorder()
-	s.routes.ServeHTTP(w, r)
+	serveAsPromised(s.t, s.routes, w, r)
 	return answer{w, s.t}
 }
 
