@@ -89,6 +89,9 @@ func (s *Store) standing(tx *gorm.DB, namespace config.Name) (domain.Namespace, 
 		return now, err
 	}
 	now.Settings = settings
+	if now.Schemas, err = schemasOf(tx, namespace); err != nil {
+		return now, err
+	}
 	for _, row := range rows {
 		now.Revision, now.UpdatedAt = config.Revision(row.Revision), time.UnixMilli(row.UpdatedAt).UTC()
 		copy(now.Head[:], row.Head)
@@ -149,6 +152,9 @@ func save(tx *gorm.DB, commit domain.Commit) error {
 			return fmt.Errorf("save change of %s: %w", change.Name, err)
 		}
 	}
+	if err := saveSchemas(tx, commit); err != nil {
+		return err
+	}
 	announcement := outboxRow{Namespace: namespace.Name, Epoch: string(commit.Epoch), Revision: namespace.Revision}
 	if err := tx.Create(&announcement).Error; err != nil {
 		return fmt.Errorf("save announcement: %w", err)
@@ -157,6 +163,15 @@ func save(tx *gorm.DB, commit domain.Commit) error {
 }
 
 func saveChange(tx *gorm.DB, commit domain.Commit, change domain.Change) error {
+	row := rowOfChange(commit, change)
+	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	pointer := configRow{Namespace: row.Namespace, Name: row.Name, ChangeID: row.ID}
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&pointer).Error
+}
+
+func rowOfChange(commit domain.Commit, change domain.Change) changeRow {
 	row := changeRow{
 		Namespace: string(commit.Namespace), Revision: int64(commit.Revision), Name: string(change.Name), Op: string(change.Op),
 		MediaType: change.MediaType, Etag: string(change.ETag), Size: len(change.Body), Body: change.Body,
@@ -164,11 +179,7 @@ func saveChange(tx *gorm.DB, commit domain.Commit, change domain.Change) error {
 	if row.Body == nil {
 		row.Body = []byte{}
 	}
-	if err := tx.Create(&row).Error; err != nil {
-		return err
-	}
-	pointer := configRow{Namespace: row.Namespace, Name: row.Name, ChangeID: row.ID}
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&pointer).Error
+	return row
 }
 
 // Newest reads a namespace's snapshot.

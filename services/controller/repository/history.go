@@ -64,8 +64,11 @@ func (s *Store) Commits(ctx context.Context, namespace config.Name, before confi
 		var changes []changeRow
 		err := tx.Select(withoutBody).Where("namespace = ? AND revision BETWEEN ? AND ?", string(namespace), rows[len(rows)-1].Revision, rows[0].Revision).
 			Order("revision DESC, name").Find(&changes).Error
+		if err != nil {
+			return err
+		}
 		commits = assemble(rows, changes)
-		return err
+		return addSchemas(tx, commits, schemaWithoutBody)
 	})
 	return commits, failure(err)
 }
@@ -94,8 +97,11 @@ func (s *Store) Revision(ctx context.Context, namespace config.Name, revision co
 		}
 		var changes []changeRow
 		err := tx.Where("namespace = ? AND revision = ?", string(namespace), int64(revision)).Order("name").Find(&changes).Error
+		if err != nil {
+			return err
+		}
 		commits = assemble(rows, changes)
-		return err
+		return addSchemas(tx, commits, "*")
 	})
 	if err != nil {
 		return domain.Commit{}, failure(err)
