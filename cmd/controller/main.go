@@ -33,6 +33,9 @@ const example = `  # on http://127.0.0.1:8080, with its data in ./herald-data
   # over Redis Streams, with something for a worker to run on
   controller --bus redis://127.0.0.1:6379 --demo http://127.0.0.1:8080/healthz
 
+  # for other hosts too: with tokens, which are handed out at the first start
+  controller --listen 0.0.0.0:8080 --bootstrap-dir ./herald-data/tokens
+
   # is it ready? code 0 or 1
   controller health`
 
@@ -42,13 +45,15 @@ func main() {
 		Name: "controller", Short: "Keeps configuration and serves it to agents", Long: long, Example: example,
 		Version: version, Listen: &c.Listen,
 		Flags: func(flags *pflag.FlagSet) {
-			flags.StringVar(&c.Listen, "listen", "127.0.0.1:8080", "where it serves; beyond loopback with --allow-anonymous alone")
+			flags.StringVar(&c.Listen, "listen", "127.0.0.1:8080", "where it serves; beyond loopback it needs tokens, or --allow-anonymous")
 			flags.StringVar(&c.DB, "db", "./herald-data/controller.db", "the file of its SQLite database; made if it is not there")
 			flags.StringVar(&c.Bus, "bus", "", "redis:// (streams), redis+pubsub:// or rediss:// URL, with ?prefix= for topics; none without")
 			flags.DurationVar(&c.PollInterval, "poll-interval", 15*time.Second, "how often agents are told to ask")
 			flags.DurationVar(&c.Spread, "spread", 0, "upper end of the random wait that a notification asks for, at most 10s")
 			flags.StringVar(&c.Demo, "demo", "", "a URL: at first start demo/fetch is committed with it, for a worker to run on")
-			flags.BoolVar(&c.AllowAnonymous, "allow-anonymous", false, "listen beyond loopback, where anybody may read and write")
+			settings.SecretVar(flags, &c.AdminToken, "admin-token", "a token of the role admin, given from outside; better not on the command line, which others on the host can read")
+			flags.StringVar(&c.BootstrapDir, "bootstrap-dir", "", "a folder: at first start admin.token, publisher.token, agent.token and worker.token are written there")
+			flags.BoolVar(&c.AllowAnonymous, "allow-anonymous", false, "listen beyond loopback without tokens, where anybody may read and write")
 		},
 		Run: func(ctx context.Context, logger *slog.Logger) error { return controller.Run(ctx, c, logger) },
 	}

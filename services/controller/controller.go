@@ -34,8 +34,10 @@ type Config struct {
 	Bus            string // a URL; "" for none
 	PollInterval   time.Duration
 	Spread         time.Duration
-	AllowAnonymous bool   // to listen beyond loopback without tokens
-	Demo           string // a URL; "" for no demonstration
+	AllowAnonymous bool            // to listen beyond loopback without tokens
+	AdminToken     settings.Secret // of the role admin, given from outside; "" for none
+	BootstrapDir   string          // where a first start hands out tokens; "" for nowhere
+	Demo           string          // a URL; "" for no demonstration
 	Version        string
 
 	// Listener is used in the place of Listen where it is not nil.
@@ -79,19 +81,24 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	tokens, err := c.admit(ctx, store, logger)
+	if err != nil {
+		return err
+	}
+	audit := usecase.NewAudit(store, logger)
 	if err := c.demonstrate(ctx, configs); err != nil {
 		return err
 	}
 	server := httpapi.NewServer()
 	ways := handler.New(handler.Parts{
-		Configs: configs, Fleet: fleet, Ready: store.Ready, Pending: relay.Pending,
+		Configs: configs, Fleet: fleet, Tokens: tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
 		Bus:     func() string { return string(facts.State()) },
 		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
 	})
 
 	// What serves stops first, then what it fed: the outbox and the fleet are
 	// flushed once nothing more can come.
-	behind := background(ctx, configs.Run, relay.Run, fleet.Run)
+	behind := background(ctx, configs.Run, relay.Run, fleet.Run, tokens.Run, audit.Run)
 	defer behind.stop()
 	heard := background(ctx, func(ctx context.Context) { listenTo(ctx, facts, ways.Events(), logger) })
 	defer heard.stop()
@@ -111,19 +118,20 @@ func (c Config) check() error {
 	case c.DB == "":
 		return settings.Usagef("--db: name a file, as in ./herald-data/controller.db")
 	case c.Demo == "":
-		return nil
+		return c.checkAdminToken()
 	}
 	if target, err := url.Parse(c.Demo); err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
 		return settings.Usagef("--demo: %q is no URL: write it as in http://127.0.0.1:8080/healthz", c.Demo)
 	}
-	return nil
+	return c.checkAdminToken()
 }
 
 func (c Config) listen(ctx context.Context) (net.Listener, error) {
 	if c.Listener != nil {
 		return c.Listener, nil
 	}
-	listener, err := httpapi.Listen(ctx, c.Listen, c.AllowAnonymous, "--allow-anonymous, which lets anybody who reaches it read and write")
+	open := c.AllowAnonymous || c.AdminToken != "" || c.BootstrapDir != ""
+	listener, err := httpapi.Listen(ctx, c.Listen, open, "tokens (--bootstrap-dir or --admin-token), or --allow-anonymous, which lets anybody who reaches it read and write")
 	if err != nil {
 		return nil, settings.Usagef("--listen: %w", err)
 	}
@@ -143,7 +151,7 @@ func (c Config) demonstrate(ctx context.Context, configs *usecase.Configs) error
 		return fmt.Errorf("demo: %w", err)
 	}
 	_, err := configs.Commit(ctx, "demo", domain.Proposal{
-		Author: "herald", Message: "something for a worker to run on", Base: new(config.Revision(0)),
+		Author: "herald", Actor: domain.Actor{Name: "herald"}, Message: "something for a worker to run on", Base: new(config.Revision(0)),
 		Changes: []domain.Change{{
 			Op: domain.Put, Name: "fetch", Document: config.Document{MediaType: "application/json", Body: bytes.TrimSpace(body.Bytes())},
 		}},

@@ -53,6 +53,12 @@ var common = []Status{
 	{config.ErrMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type"},
 }
 
+// ProblemOf returns the problem that an error is answered with.
+func ProblemOf(statuses []Status, err error) *Problem {
+	problem, _ := problemOf(statuses, err)
+	return problem
+}
+
 // problemOf finds the answer for an error. known is false for an error that no
 // table has: it is ours, and its text stays inside.
 func problemOf(statuses []Status, err error) (p *Problem, known bool) {

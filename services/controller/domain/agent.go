@@ -30,6 +30,16 @@ type Registration struct {
 	Labels     map[string]string `json:"labels"`
 	Version    string            `json:"version"`
 	Namespaces []config.Name     `json:"namespaces"`
+	Owner      string            `json:"-"` // the name of the tokens that speak for it; "" is anybody's
+}
+
+// Hears reports whether the actor speaks for the agent: an admin, and of the role
+// agent who registered it, or whose token is named as the agent is.
+func (a Agent) Hears(actor Actor) bool {
+	if actor.Role != AgentRole {
+		return actor.Role == Admin
+	}
+	return a.Owner == "" || a.Owner == actor.Name || a.ID == actor.Name
 }
 
 // An Agent is what the controller knows of an agent.

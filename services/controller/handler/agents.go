@@ -3,6 +3,7 @@ package handler
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -29,10 +30,16 @@ type agentBody struct {
 	Fetched  map[config.Name]domain.Mark `json:"fetched"`
 }
 
-func bodyOf(a usecase.AgentView) agentBody {
+// bodyOf is what somebody may see of an agent to whom the scope is open.
+func bodyOf(a usecase.AgentView, scope domain.Scope) agentBody {
 	b := agentBody{
 		Registration: a.Registration, State: a.State, LastSeen: a.LastSeen.UTC(), Interval: a.Interval.Seconds(),
-		Follows: a.Follows(), Fetched: a.Fetched,
+		Follows: opened(scope, a.Follows()), Fetched: map[config.Name]domain.Mark{},
+	}
+	for namespace, mark := range a.Fetched {
+		if scope.Holds(namespace) {
+			b.Fetched[namespace] = mark
+		}
 	}
 	if b.Labels == nil {
 		b.Labels = map[string]string{}
@@ -40,10 +47,33 @@ func bodyOf(a usecase.AgentView) agentBody {
 	if b.Follows == nil {
 		b.Follows = []config.Name{}
 	}
-	if b.Fetched == nil {
-		b.Fetched = map[config.Name]domain.Mark{}
-	}
 	return b
+}
+
+// opened are those of the names that the scope opens.
+func opened(scope domain.Scope, names []config.Name) []config.Name {
+	var open []config.Name
+	for _, name := range names {
+		if scope.Holds(name) {
+			open = append(open, name)
+		}
+	}
+	return open
+}
+
+// agentsOf are the agents behind that ID that the token may see: those that follow
+// one of its namespaces.
+func (h *Handler) agentsOf(token domain.Token, after string, limit int) []usecase.AgentView {
+	if token.Namespaces.All() {
+		return h.Fleet.Agents(after, limit)
+	}
+	var seen []usecase.AgentView
+	for _, a := range h.Fleet.Agents(after, 0) {
+		if len(seen) < limit && len(opened(token.Namespaces, a.Follows())) > 0 {
+			seen = append(seen, a)
+		}
+	}
+	return seen
 }
 
 // registerAgent answers POST /v1/agents. It may be repeated; what is said last counts.
@@ -55,11 +85,19 @@ func (h *Handler) registerAgent(w http.ResponseWriter, r *http.Request) error {
 	if err := checkRegistration(said); err != nil {
 		return err
 	}
+	token := tokenOf(r)
+	if !h.Fleet.Hears(token.Actor(), said.ID) {
+		return fmt.Errorf("%w: the token %s does not speak for the agent %s", domain.ErrForbidden, token.Name, said.ID)
+	}
+	said.Namespaces = opened(token.Namespaces, said.Namespaces)
+	if token.Role == domain.AgentRole {
+		said.Owner = token.Name
+	}
 	known, err := h.Fleet.Registered(r.Context(), said)
 	if err != nil {
 		return err
 	}
-	body := bodyOf(known)
+	body := bodyOf(known, token.Namespaces)
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		ID         string        `json:"id"`
 		Interval   float64       `json:"poll_interval_seconds"`
@@ -97,10 +135,11 @@ func (h *Handler) listAgents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	lines, next := cut(p, h.Fleet.Agents(p.cursor, p.limit+1), func(a usecase.AgentView) string { return a.ID })
+	token := tokenOf(r)
+	lines, next := cut(p, h.agentsOf(token, p.cursor, p.limit+1), func(a usecase.AgentView) string { return a.ID })
 	bodies := make([]agentBody, 0, len(lines))
 	for _, line := range lines {
-		bodies = append(bodies, bodyOf(line))
+		bodies = append(bodies, bodyOf(line, token.Namespaces))
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		Agents []agentBody `json:"agents"`
@@ -118,7 +157,11 @@ func (h *Handler) getAgent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known))
+	scope := tokenOf(r).Namespaces
+	if !scope.All() && len(opened(scope, known.Follows())) == 0 {
+		return fmt.Errorf("%w: agent %s", domain.ErrNotFound, id) // as of one that there is not
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known, scope))
 }
 
 func agentOf(r *http.Request) (string, error) {
@@ -158,7 +201,7 @@ func (h *Handler) patchAgent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known))
+	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known, domain.AllNamespaces))
 }
 
 // intervalOf reads a number of seconds; null is 0, which is the controller's own.

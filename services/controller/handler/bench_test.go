@@ -32,8 +32,12 @@ func benchmarked(b *testing.B) http.Handler {
 	if err != nil {
 		b.Fatal(err)
 	}
+	tokens, err := usecase.NewTokens(b.Context(), store, "", quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
 	routes := handler.New(handler.Parts{
-		Configs: configs, Fleet: fleet, Ready: store.Ready, Bus: func() string { return "none" }, Pending: func() int { return 0 },
+		Configs: configs, Fleet: fleet, Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Bus: func() string { return "none" }, Pending: func() int { return 0 },
 		Epoch: store.Epoch(), Logger: quiet,
 	}).Routes(telemetry.NewRegistry())
 	for i := range 100 {

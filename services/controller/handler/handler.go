@@ -34,6 +34,10 @@ var statuses = []httpapi.Status{
 	{Err: document.ErrInvalidYAML, Status: http.StatusBadRequest, Problem: "invalid_yaml"},
 	{Err: document.ErrInvalidTOML, Status: http.StatusBadRequest, Problem: "invalid_toml"},
 	{Err: document.ErrInvalidText, Status: http.StatusBadRequest, Problem: "invalid_text"},
+	{Err: domain.ErrUnauthorized, Status: http.StatusUnauthorized, Problem: "unauthorized"},
+	{Err: domain.ErrForbidden, Status: http.StatusForbidden, Problem: "forbidden"},
+	{Err: domain.ErrInvalidToken, Status: http.StatusBadRequest, Problem: "invalid_request"},
+	{Err: usecase.ErrFirstAdmin, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: usecase.ErrInterval, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: usecase.ErrFull, Status: http.StatusTooManyRequests, Problem: "overloaded"},
 	{Err: usecase.ErrStorageFull, Status: http.StatusInsufficientStorage, Problem: "storage_full"},
@@ -44,6 +48,8 @@ var statuses = []httpapi.Status{
 type Parts struct {
 	Configs  *usecase.Configs
 	Fleet    *usecase.Fleet
+	Tokens   *usecase.Tokens
+	Audit    *usecase.Audit
 	Ready    func(context.Context) error // whether the store can be written
 	Bus      func() string               // its state: ok, down or none
 	Pending  func() int                  // commits not yet announced
@@ -92,6 +98,10 @@ func (h *Handler) routes() []route {
 		{"GET /v1/agents/{id}", h.getAgent},
 		{"PATCH /v1/agents/{id}", h.patchAgent},
 		{"POST /v1/agents/{id}/reports", h.postReports},
+		{"POST /v1/tokens", h.postToken},
+		{"GET /v1/tokens", h.listTokens},
+		{"DELETE /v1/tokens/{id}", h.deleteToken},
+		{"GET /v1/audit", h.listAudit},
 		{"GET /v1/status", h.status},
 		{"GET /openapi.yaml", h.getContract},
 		{"GET /healthz", h.healthz},
@@ -99,14 +109,21 @@ func (h *Handler) routes() []route {
 	}
 }
 
+// metricsRoute is the one route that is not in the list, since it answers by itself.
+const metricsRoute = "GET /metrics"
+
 // Routes returns all that the controller answers by HTTP.
 func (h *Handler) Routes(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range h.routes() {
-		mux.Handle(r.pattern, httpapi.Handle(statuses, r.answer))
+		mux.Handle(r.pattern, httpapi.Handle(statuses, h.admit(r.pattern, r.answer)))
 	}
 	h.metrics.register(registry)
-	mux.Handle("GET /metrics", telemetry.Metrics(registry))
+	scrape := func(w http.ResponseWriter, r *http.Request) error {
+		telemetry.Metrics(registry).ServeHTTP(w, r)
+		return nil
+	}
+	mux.Handle(metricsRoute, httpapi.Handle(statuses, h.admit(metricsRoute, scrape)))
 	return httpapi.Router(mux)
 }
 

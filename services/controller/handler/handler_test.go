@@ -46,9 +46,13 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tokens, err := usecase.NewTokens(t.Context(), store, "", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &site{t: t, draining: make(chan struct{})}
 	s.parts = handler.Parts{
-		Configs: configs, Fleet: fleet, Ready: store.Ready, Pending: func() int { return 0 },
+		Configs: configs, Fleet: fleet, Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Pending: func() int { return 0 },
 		Bus: func() string { return "none" }, Version: "test", Epoch: store.Epoch(), Draining: s.draining, Logger: quiet,
 	}
 	s.handler = handler.New(s.parts)

@@ -14,7 +14,7 @@ func (h *Handler) listNamespaces(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.Configs.Namespaces(r.Context(), config.Name(p.cursor), p.limit+1)
+	found, err := h.namespacesOf(r, config.Name(p.cursor), p.limit+1)
 	if err != nil {
 		return err
 	}
@@ -23,6 +23,30 @@ func (h *Handler) listNamespaces(w http.ResponseWriter, r *http.Request) error {
 		Namespaces []domain.Summary `json:"namespaces"`
 		Next       string           `json:"next,omitempty"`
 	}{lines, next})
+}
+
+// namespacesOf reads a page of the namespaces that the token opens.
+func (h *Handler) namespacesOf(r *http.Request, after config.Name, limit int) ([]domain.Summary, error) {
+	scope := tokenOf(r).Namespaces
+	if scope.All() {
+		return h.Configs.Namespaces(r.Context(), after, limit)
+	}
+	var open []domain.Summary
+	for {
+		page, err := h.Configs.Namespaces(r.Context(), after, maxLimit)
+		if err != nil {
+			return nil, err
+		}
+		for _, summary := range page {
+			if scope.Holds(summary.Namespace) {
+				open = append(open, summary)
+			}
+		}
+		if len(page) < maxLimit || len(open) >= limit {
+			return open[:min(limit, len(open))], nil
+		}
+		after = page[len(page)-1].Namespace
+	}
 }
 
 // listConfigs answers GET /v1/namespaces/{ns}/configs.

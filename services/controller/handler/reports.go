@@ -2,8 +2,10 @@ package handler
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
+	"github.com/heraldconf/herald/services/controller/domain"
 	"github.com/heraldconf/herald/services/controller/usecase"
 	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/httpapi"
@@ -17,6 +19,9 @@ func (h *Handler) postReports(w http.ResponseWriter, r *http.Request) error {
 	id, err := agentOf(r)
 	if err != nil {
 		return err
+	}
+	if actor := actorOf(r); !h.Fleet.Hears(actor, id) {
+		return fmt.Errorf("%w: the token %s does not speak for the agent %s", domain.ErrForbidden, actor.Name, id)
 	}
 	var reports config.Reports
 	if err := httpapi.ReadJSON(w, r, maxReports, &reports); err != nil {
@@ -52,6 +57,9 @@ func (h *Handler) record(r *http.Request, id string, reports config.Reports) []e
 		}
 		err := verdict.Check()
 		if err == nil {
+			err = h.own(r, id, verdict.Agent, verdict.Namespace)
+		}
+		if err == nil {
 			err = h.Fleet.Record(r.Context(), verdict)
 		}
 		outcomes = append(outcomes, err)
@@ -60,7 +68,25 @@ func (h *Handler) record(r *http.Request, id string, reports config.Reports) []e
 		if fetched.Agent == "" {
 			fetched.Agent = id
 		}
-		outcomes = append(outcomes, h.Fleet.Fetched(r.Context(), fetched))
+		err := h.own(r, id, fetched.Agent, fetched.Namespace)
+		if err == nil {
+			err = h.Fleet.Fetched(r.Context(), fetched)
+		}
+		outcomes = append(outcomes, err)
 	}
 	return outcomes
+}
+
+// own returns an error that wraps domain.ErrForbidden for a report that an agent
+// cannot make: of a namespace that its token does not open, or of another agent
+// that is registered itself. Agents below it are not, and it reports for them.
+func (h *Handler) own(r *http.Request, id, of string, namespace config.Name) error {
+	token := tokenOf(r)
+	if token.Role == domain.Admin {
+		return nil
+	}
+	if !token.Namespaces.Holds(namespace) || (of != id && h.Fleet.Knows(of)) {
+		return fmt.Errorf("%w: a report of %s on %s from %s", domain.ErrForbidden, of, namespace, id)
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ type agentRow struct {
 	Fetched    map[config.Name]domain.Mark `gorm:"serializer:json"`
 	IntervalMs int64
 	LastSeen   int64
+	Owner      string
 }
 
 func (agentRow) TableName() string { return "agents" }
@@ -105,7 +106,7 @@ func rowOfAgent(a domain.Agent) agentRow {
 	row := agentRow{ // an empty list or map is kept as such: nil would be NULL
 		ID: a.ID, Hostname: a.Hostname, Labels: map[string]string{}, Version: a.Version,
 		Namespaces: append([]config.Name{}, a.Namespaces...), Assigned: append([]config.Name{}, a.Assigned...),
-		Fetched: map[config.Name]domain.Mark{}, IntervalMs: a.Interval.Milliseconds(), LastSeen: a.LastSeen.UnixMilli(),
+		Fetched: map[config.Name]domain.Mark{}, IntervalMs: a.Interval.Milliseconds(), LastSeen: a.LastSeen.UnixMilli(), Owner: a.Owner,
 	}
 	maps.Copy(row.Labels, a.Labels)
 	maps.Copy(row.Fetched, a.Fetched)
@@ -115,7 +116,7 @@ func rowOfAgent(a domain.Agent) agentRow {
 func (row agentRow) agent() domain.Agent {
 	return domain.Agent{
 		Registration: domain.Registration{
-			ID: row.ID, Hostname: row.Hostname, Labels: row.Labels, Version: row.Version, Namespaces: row.Namespaces,
+			ID: row.ID, Hostname: row.Hostname, Labels: row.Labels, Version: row.Version, Namespaces: row.Namespaces, Owner: row.Owner,
 		},
 		Assigned: row.Assigned, Fetched: row.Fetched,
 		Interval: time.Duration(row.IntervalMs) * time.Millisecond, LastSeen: time.UnixMilli(row.LastSeen).UTC(),

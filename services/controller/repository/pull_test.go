@@ -52,8 +52,12 @@ func TestUnchangedPullCostsNoSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tokens, err := usecase.NewTokens(t.Context(), s, "", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
 	routes := handler.New(handler.Parts{
-		Configs: configs, Fleet: fleet, Ready: s.Ready, Bus: func() string { return "none" }, Pending: func() int { return 0 },
+		Configs: configs, Fleet: fleet, Tokens: tokens, Audit: usecase.NewAudit(s, quiet), Ready: s.Ready, Bus: func() string { return "none" }, Pending: func() int { return 0 },
 		Epoch: s.Epoch(), Logger: quiet,
 	}).Routes(telemetry.NewRegistry())
 	ask := func(method, path, body, etag string, want int) http.Header {

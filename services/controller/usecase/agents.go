@@ -32,6 +32,9 @@ func (f *Fleet) Registered(ctx context.Context, r domain.Registration) (AgentVie
 		known = &agent{}
 		f.agents[r.ID] = known
 	}
+	if r.Owner == "" {
+		r.Owner = known.Owner
+	}
 	same := ok && known.says(r)
 	known.Registration, known.LastSeen = r, time.Now()
 	kept, view := known.Agent, f.view(known)
@@ -44,7 +47,7 @@ func (f *Fleet) Registered(ctx context.Context, r domain.Registration) (AgentVie
 
 // says reports whether the agent has said just this before.
 func (a *agent) says(r domain.Registration) bool {
-	return a.ID == r.ID && a.Hostname == r.Hostname && a.Version == r.Version &&
+	return a.ID == r.ID && a.Hostname == r.Hostname && a.Version == r.Version && a.Owner == r.Owner &&
 		slices.Equal(a.Namespaces, r.Namespaces) && mapsEqual(a.Labels, r.Labels)
 }
 
@@ -128,6 +131,25 @@ func (f *Fleet) Agents(after string, limit int) []AgentView {
 		views = views[:limit]
 	}
 	return views
+}
+
+// Hears reports whether the actor speaks for the agent of that ID. One that is not
+// registered is whoever's of the role agent says so.
+func (f *Fleet) Hears(actor domain.Actor, id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known, ok := f.agents[id]; ok {
+		return known.Hears(actor)
+	}
+	return domain.Agent{}.Hears(actor)
+}
+
+// Knows reports whether an agent of that ID is registered.
+func (f *Fleet) Knows(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.agents[id]
+	return ok
 }
 
 // Asking notes that an agent asks for something; done is called once it is
