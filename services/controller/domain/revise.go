@@ -33,6 +33,12 @@ type Proposal struct {
 	Base *config.Revision
 	// Match, where it is not nil, is asked of the first change's config.
 	Match *Condition
+	// Whole says that these are all the configs there are to be: what stands beside
+	// them is deleted.
+	Whole bool
+	// Undoes, where it is not 0, is the revision that must have been the last to
+	// change each of the configs.
+	Undoes config.Revision
 	// Force passes the guards, on purpose.
 	Force bool
 	// DryRun asks for the commit that would be made, and for nothing to be kept.
@@ -126,9 +132,13 @@ func (n Namespace) allow(commit Commit, p Proposal) error {
 // effective returns those changes of the proposal that change something, in name
 // order, so that one state and one intention make one commit.
 func (n Namespace) effective(p Proposal) ([]Change, error) {
-	if len(p.Changes)+len(p.Schemas) == 0 {
+	if len(p.Changes)+len(p.Schemas) == 0 && !p.Whole {
 		return nil, fmt.Errorf("%w: there are none", ErrEmptyCommit)
 	}
+	if err := n.checkUntouched(p); err != nil {
+		return nil, err
+	}
+	p.Changes = append(p.Changes, n.beside(p)...)
 	var changes []Change
 	seen := map[config.Name]bool{}
 	for i, change := range p.Changes {
