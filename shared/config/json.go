@@ -21,6 +21,7 @@ var ErrInvalidJSON = errors.New("invalid JSON")
 type Fault struct {
 	Path    string `json:"path"` // a JSON Pointer (RFC 6901)
 	Message string `json:"message"`
+	Config  Name   `json:"config,omitempty"` // where several documents are looked at
 }
 
 // A FaultyDocument is an error that names places in a document.
@@ -33,7 +34,7 @@ func (e *FaultyDocument) Error() string {
 	var text strings.Builder
 	text.WriteString(e.Err.Error())
 	for _, f := range e.Faults {
-		text.WriteString(": " + strings.TrimPrefix(f.Path+" "+f.Message, " "))
+		text.WriteString(": " + strings.TrimLeft(string(f.Config)+" "+f.Path+" "+f.Message, " "))
 	}
 	return text.String()
 }

@@ -6,10 +6,7 @@ package schema
 
 import (
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -35,41 +32,11 @@ type Schema struct {
 	meter *meter
 }
 
-// home is where schemas without an $id stand, so that they can refer to each other
-// by name.
-const home = "herald://schemas/"
-
 // Compile compiles the schema of that name out of those that stand beside each
 // other. A $ref leads to another by its $id or its name. The error wraps
-// ErrInvalid, and is a *config.FaultyDocument where it can name places.
+// ErrInvalid, and is a *config.FaultyDocument that names places where it can.
 func Compile(name config.Name, all map[config.Name][]byte) (*Schema, error) {
-	s := &Schema{meter: &meter{}}
-	shelf := &shelf{documents: map[config.Name]any{}, used: map[config.Name]bool{}}
-	for each, body := range all {
-		read, err := document.Value(config.Document{MediaType: "application/schema+json", Body: body})
-		if err == nil {
-			err = checkSize(read)
-		}
-		if err != nil && each == name {
-			return nil, invalid(err)
-		}
-		if err == nil {
-			shelf.documents[each] = read
-		}
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	compiler.AssertVocabs()
-	compiler.UseLoader(shelf)
-	compiler.UseRegexpEngine(s.meter.pattern)
-	compiler.RegisterVocabulary(s.meter.vocabulary())
-	var err error
-	s.meter.begin()
-	if s.compiled, err = s.meter.compile(compiler, home+string(name)); err != nil {
-		return nil, invalid(err)
-	}
-	s.uses = slices.Sorted(maps.Keys(shelf.used))
-	return s, nil
+	return Read(all).Get(name)
 }
 
 // Uses are the names of the schemas that this one was made of, its own among them.
@@ -106,57 +73,4 @@ func describe(faulty *config.FaultyDocument) []config.Fault {
 		faults[i].Message = faulty.Err.Error() + ": " + faults[i].Message
 	}
 	return faults
-}
-
-// A shelf is where a compiler finds what a schema refers to. It notes what was used.
-type shelf struct {
-	documents map[config.Name]any
-	used      map[config.Name]bool
-}
-
-// Load returns the schema at a URL.
-func (s *shelf) Load(url string) (any, error) {
-	if name, ok := strings.CutPrefix(url, home); ok {
-		found, stands := s.documents[config.Name(name)]
-		if !stands {
-			return nil, fmt.Errorf("no schema %q is stored in this namespace", name)
-		}
-		s.used[config.Name(name)] = true
-		return found, nil
-	}
-	var found []config.Name
-	for _, name := range slices.Sorted(maps.Keys(s.documents)) {
-		if idOf(s.documents[name]) == url {
-			found = append(found, name)
-		}
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("nothing is fetched from elsewhere, and no schema with the $id %s is stored in this namespace", url)
-	}
-	for _, name := range found {
-		s.used[name] = true
-	}
-	return s.documents[found[0]], s.agree(found)
-}
-
-// agree refuses an $id that stands for different schemas.
-func (s *shelf) agree(names []config.Name) error {
-	for _, name := range names[1:] {
-		if !same(s.documents[names[0]], s.documents[name]) {
-			return fmt.Errorf("the schemas %s and %s have the same $id, and differ", names[0], name)
-		}
-	}
-	return nil
-}
-
-// idOf is the address by which a schema calls itself, "" where it does not.
-func idOf(schema any) string {
-	object, _ := schema.(map[string]any)
-	for _, key := range []string{"$id", "id"} {
-		if id, ok := object[key].(string); ok {
-			id, _, _ = strings.Cut(id, "#")
-			return id
-		}
-	}
-	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,10 +53,12 @@ type Catalogue interface {
 type Configs struct {
 	History
 	Catalogue
-	store  Store
-	shelf  shelf
-	told   func() // wakes the relay
-	logger *slog.Logger
+	store Store
+	shelf shelf
+	told  func() // wakes the relay
+	// schemas hold every commit to the schemas, where it is not nil.
+	schemas *Schemas
+	logger  *slog.Logger
 
 	failing atomic.Bool // whether the last write failed; a change is logged, not each try
 }
@@ -74,9 +77,13 @@ func NewConfigs(ctx context.Context, store Store, history History, catalogue Cat
 // OnCommit names what is called after each commit. It is set before the first.
 func (c *Configs) OnCommit(wake func()) { c.told = wake }
 
+// HoldTo names the schemas that every commit has to meet. It is set before the
+// first commit, so that no way in can leave them out.
+func (c *Configs) HoldTo(schemas *Schemas) { c.schemas = schemas }
+
 // Commit makes a commit of a proposal. When it returns, the commit is on disk and
 // every pull is answered with it; of a dry run nothing is kept, and the commit is
-// the one that would be made. The error is one of domain.Revise or of Store.
+// the one that would be made. The error is one of domain.Revise, Store or Schemas.
 func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error) {
 	place := c.shelf.place(namespace)
 	if err := place.lock(ctx); err != nil {
@@ -85,6 +92,9 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 	}
 	defer c.shelf.vacate(place)
 	defer place.unlock()
+	if c.schemas != nil {
+		p.Checks = append(slices.Clone(p.Checks), c.schemas.check(ctx, p.Force))
+	}
 	var made domain.Commit
 	_, err := c.store.Update(ctx, namespace, func(now domain.Namespace) (kept domain.Commit, err error) {
 		if made, err = domain.Revise(now, p, time.Now()); err != nil || p.DryRun {
