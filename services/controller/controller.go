@@ -91,7 +91,8 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	}
 	server := httpapi.NewServer()
 	ways := handler.New(handler.Parts{
-		Configs: configs, Fleet: fleet, Tokens: tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
+		Configs: configs, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store,
+		Tokens: tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
 		Bus:     func() string { return string(facts.State()) },
 		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
 	})

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/heraldconf/herald/shared/config"
 )
 
 // Why settings are refused, and why a commit is refused for them.
@@ -56,6 +58,18 @@ func printable(s string) bool {
 		}
 	}
 	return utf8.ValidString(s)
+}
+
+// ActionSettings is what the audit calls a change of settings.
+const ActionSettings = "namespace.set"
+
+// Entry tells of settings that somebody made for a namespace.
+func (s Settings) Entry(namespace config.Name, by Actor, at time.Time) Entry {
+	detail := fmt.Sprintf("guards: empty %t, from %d configs on at most %d%% deleted and at least %d%% kept", s.Guards.Empty, s.Guards.Configs, s.Guards.DeletedPercent, s.Guards.KeptPercent)
+	if !s.FrozenUntil.IsZero() {
+		detail += fmt.Sprintf("; frozen until %s: %.300s", s.FrozenUntil.UTC().Format(time.RFC3339), s.Reason)
+	}
+	return Entry{At: at, Actor: by, Action: ActionSettings, Target: string(namespace), Outcome: OutcomeDone, Detail: detail}
 }
 
 // checkFreeze returns an error that wraps ErrFrozen while the namespace is frozen.

@@ -44,6 +44,7 @@ var access = map[string]grant{
 	"DELETE /v1/namespaces/{ns}/configs/{name}":      writers,
 	"POST /v1/namespaces/{ns}/commits":               writers,
 	"POST /v1/namespaces/{ns}/rollback":              writers,
+	"POST /v1/namespaces/{ns}/revert":                writers,
 	"GET /v1/namespaces/{ns}/revisions":              readers,
 	"GET /v1/namespaces/{ns}/revisions/{revision}":   readers,
 	"GET /v1/namespaces/{ns}/diff":                   readers,

@@ -29,6 +29,11 @@ var statuses = []httpapi.Status{
 	{Err: pull.ErrNotFound, Status: http.StatusNotFound, Problem: "not_found"},
 	{Err: domain.ErrPrecondition, Status: http.StatusPreconditionFailed, Problem: "precondition_failed"},
 	{Err: domain.ErrStaleBase, Status: http.StatusConflict, Problem: "stale_base"},
+	{Err: domain.ErrGuardEmpty, Status: http.StatusConflict, Problem: "guard_empty"},
+	{Err: domain.ErrGuardMassChange, Status: http.StatusConflict, Problem: "guard_mass_change"},
+	{Err: domain.ErrFrozen, Status: http.StatusConflict, Problem: "frozen"},
+	{Err: domain.ErrInvalidSettings, Status: http.StatusBadRequest, Problem: "invalid_request"},
+	{Err: usecase.ErrSchemasChanged, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: domain.ErrTooLarge, Status: http.StatusRequestEntityTooLarge, Problem: "too_large"},
 	{Err: domain.ErrEmptyCommit, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: document.ErrInvalidYAML, Status: http.StatusBadRequest, Problem: "invalid_yaml"},
@@ -48,6 +53,8 @@ var statuses = []httpapi.Status{
 type Parts struct {
 	Configs  *usecase.Configs
 	Fleet    *usecase.Fleet
+	Undo     *usecase.Undo
+	Settings usecase.Settings
 	Tokens   *usecase.Tokens
 	Audit    *usecase.Audit
 	Ready    func(context.Context) error // whether the store can be written
@@ -90,6 +97,11 @@ func (h *Handler) routes() []route {
 		{"PUT /v1/namespaces/{ns}/configs/{name}", h.putConfig},
 		{"DELETE /v1/namespaces/{ns}/configs/{name}", h.deleteConfig},
 		{"POST /v1/namespaces/{ns}/commits", h.postCommit},
+		{"POST /v1/namespaces/{ns}/rollback", h.postRollback},
+		{"POST /v1/namespaces/{ns}/revert", h.postRevert},
+		{"GET /v1/namespaces/{ns}/diff", h.getDiff},
+		{"GET /v1/namespaces/{ns}", h.getSettings},
+		{"PATCH /v1/namespaces/{ns}", h.patchSettings},
 		{"GET /v1/namespaces/{ns}/revisions", h.listRevisions},
 		{"GET /v1/namespaces/{ns}/revisions/{revision}", h.getRevision},
 		{"GET /v1/namespaces/{ns}/fleet", h.getFleet},

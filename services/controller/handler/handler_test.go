@@ -52,7 +52,8 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{t: t, draining: make(chan struct{})}
 	s.parts = handler.Parts{
-		Configs: configs, Fleet: fleet, Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Pending: func() int { return 0 },
+		Configs: configs, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store,
+		Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Pending: func() int { return 0 },
 		Bus: func() string { return "none" }, Version: "test", Epoch: store.Epoch(), Draining: s.draining, Logger: quiet,
 	}
 	s.handler = handler.New(s.parts)

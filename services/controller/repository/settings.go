@@ -70,7 +70,7 @@ func (s *Store) Settings(ctx context.Context, namespace config.Name) (domain.Set
 }
 
 // Amend changes a namespace's settings in one transaction.
-func (s *Store) Amend(ctx context.Context, namespace config.Name, amend func(domain.Settings) (domain.Settings, error)) (domain.Settings, error) {
+func (s *Store) Amend(ctx context.Context, namespace config.Name, by domain.Actor, amend func(domain.Settings) (domain.Settings, error)) (domain.Settings, error) {
 	var settings domain.Settings
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		if err := exists(tx, namespace); err != nil {
@@ -83,7 +83,10 @@ func (s *Store) Amend(ctx context.Context, namespace config.Name, amend func(dom
 		if settings, err = amend(now); err != nil {
 			return err
 		}
-		return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(rowOfSettings(namespace, settings)).Error
+		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(rowOfSettings(namespace, settings)).Error; err != nil {
+			return fmt.Errorf("save settings: %w", err)
+		}
+		return appendEntries(tx, []domain.Entry{settings.Entry(namespace, by, time.Now())})
 	})
 	return settings, err
 }

@@ -1,0 +1,90 @@
+package handler
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/httpapi"
+)
+
+// maxSettings bounds the body that changes settings.
+const maxSettings = 16 << 10
+
+// getSettings answers GET /v1/namespaces/{ns}: what is set for the namespace.
+func (h *Handler) getSettings(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := namespaceOf(r)
+	if err != nil {
+		return err
+	}
+	settings, err := h.Settings.Settings(r.Context(), namespace)
+	if err != nil {
+		return err
+	}
+	return writeSettings(w, namespace, settings)
+}
+
+// A settingsPatch is the body of PATCH /v1/namespaces/{ns}: what is not there stays.
+type settingsPatch struct {
+	Guards struct {
+		Empty          *bool `json:"empty"`
+		Configs        *int  `json:"configs"`
+		DeletedPercent *int  `json:"deleted_percent"`
+		KeptPercent    *int  `json:"kept_percent"`
+	} `json:"guards"`
+	FrozenUntil json.RawMessage `json:"frozen_until"` // null ends a freeze
+	Reason      *string         `json:"reason"`
+}
+
+// patchSettings answers PATCH /v1/namespaces/{ns}.
+func (h *Handler) patchSettings(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := namespaceOf(r)
+	if err != nil {
+		return err
+	}
+	var asked settingsPatch
+	if err := httpapi.ReadJSON(w, r, maxSettings, &asked); err != nil {
+		return err
+	}
+	settings, err := h.Settings.Amend(r.Context(), namespace, actorOf(r), asked.over)
+	if err != nil {
+		return err
+	}
+	return writeSettings(w, namespace, settings)
+}
+
+// over returns the settings with what the patch says.
+func (p settingsPatch) over(s domain.Settings) (domain.Settings, error) {
+	set(&s.Guards.Empty, p.Guards.Empty)
+	set(&s.Guards.Configs, p.Guards.Configs)
+	set(&s.Guards.DeletedPercent, p.Guards.DeletedPercent)
+	set(&s.Guards.KeptPercent, p.Guards.KeptPercent)
+	switch {
+	case bytes.Equal(p.FrozenUntil, []byte("null")):
+		s.FrozenUntil, s.Reason = time.Time{}, ""
+	case p.FrozenUntil != nil:
+		var until time.Time
+		if json.Unmarshal(p.FrozenUntil, &until) != nil {
+			return s, httpapi.Invalid(`frozen_until is a time, as in "2030-01-31T18:00:00Z", or null`)
+		}
+		s.FrozenUntil, s.Reason = until.UTC().Truncate(time.Millisecond), ""
+	}
+	set(&s.Reason, p.Reason)
+	return s, s.Check(time.Now())
+}
+
+func set[T any](into, from *T) {
+	if from != nil {
+		*into = *from
+	}
+}
+
+func writeSettings(w http.ResponseWriter, namespace config.Name, s domain.Settings) error {
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Namespace config.Name `json:"namespace"`
+		domain.Settings
+	}{namespace, s})
+}
