@@ -23,6 +23,7 @@ import (
 	"github.com/heraldconf/herald/services/controller/usecase"
 	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/httpapi"
+	"github.com/heraldconf/herald/shared/schema"
 	"github.com/heraldconf/herald/shared/settings"
 	"github.com/heraldconf/herald/shared/telemetry"
 )
@@ -70,6 +71,8 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	schemas := usecase.NewSchemas(store, store, readSchemas)
+	configs.HoldTo(schemas)
 	relay := usecase.NewRelay(store, announcer{facts}, configs, c.Spread, logger)
 	configs.OnCommit(relay.Wake)
 	facts.OnState(func(state bus.State) {
@@ -91,7 +94,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	}
 	server := httpapi.NewServer()
 	ways := handler.New(handler.Parts{
-		Configs: configs, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store,
+		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store,
 		Tokens: tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
 		Bus:     func() string { return string(facts.State()) },
 		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
@@ -108,6 +111,9 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	logger.Info("controller stops")
 	return err
 }
+
+// readSchemas makes a set of the documents of schemas.
+func readSchemas(all map[config.Name][]byte) usecase.SchemaSet { return schema.Read(all) }
 
 // check refuses what cannot be meant.
 func (c Config) check() error {

@@ -13,23 +13,28 @@ import (
 // putConfig answers PUT /v1/namespaces/{ns}/configs/{name}: 201 for a config that
 // is new, 200 otherwise.
 func (h *Handler) putConfig(w http.ResponseWriter, r *http.Request) error {
-	namespace, name, err := nameOf(r)
+	namespace, change, err := readPut(w, r)
 	if err != nil {
-		return err
-	}
-	change := domain.Change{Op: domain.Put, Name: name}
-	if change.MediaType, err = config.NormalMediaType(r.Header.Get("Content-Type")); err != nil {
-		return err
-	}
-	body, err := httpapi.ReadBody(w, r, config.MaxDocument)
-	if err != nil {
-		return err
-	}
-	change.Body = bytes.Clone(body) // it is kept, and has no need of the room that reading took
-	if err := document.Check(change.Document); err != nil {
 		return err
 	}
 	return h.write(w, r, namespace, change)
+}
+
+// readPut reads a document that is to be put, and checks that it is what it says.
+func readPut(w http.ResponseWriter, r *http.Request) (namespace config.Name, change domain.Change, err error) {
+	change.Op = domain.Put
+	if namespace, change.Name, err = nameOf(r); err != nil {
+		return namespace, change, err
+	}
+	if change.MediaType, err = config.NormalMediaType(r.Header.Get("Content-Type")); err != nil {
+		return namespace, change, err
+	}
+	body, err := httpapi.ReadBody(w, r, config.MaxDocument)
+	if err != nil {
+		return namespace, change, err
+	}
+	change.Body = bytes.Clone(body) // it is kept, and has no need of the room that reading took
+	return namespace, change, document.Check(change.Document)
 }
 
 // deleteConfig answers DELETE /v1/namespaces/{ns}/configs/{name}.

@@ -20,6 +20,7 @@ import (
 	"github.com/heraldconf/herald/shared/httpapi"
 	"github.com/heraldconf/herald/shared/pull"
 	"github.com/heraldconf/herald/shared/pull/zstd"
+	"github.com/heraldconf/herald/shared/schema"
 	"github.com/heraldconf/herald/shared/telemetry"
 )
 
@@ -36,6 +37,8 @@ var statuses = []httpapi.Status{
 	{Err: usecase.ErrSchemasChanged, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: domain.ErrTooLarge, Status: http.StatusRequestEntityTooLarge, Problem: "too_large"},
 	{Err: domain.ErrEmptyCommit, Status: http.StatusBadRequest, Problem: "invalid_request"},
+	{Err: schema.ErrInvalid, Status: http.StatusUnprocessableEntity, Problem: "invalid_schema"},
+	{Err: schema.ErrViolated, Status: http.StatusUnprocessableEntity, Problem: "schema_violation"},
 	{Err: document.ErrInvalidYAML, Status: http.StatusBadRequest, Problem: "invalid_yaml"},
 	{Err: document.ErrInvalidTOML, Status: http.StatusBadRequest, Problem: "invalid_toml"},
 	{Err: document.ErrInvalidText, Status: http.StatusBadRequest, Problem: "invalid_text"},
@@ -52,6 +55,7 @@ var statuses = []httpapi.Status{
 // Parts are what the handlers stand on.
 type Parts struct {
 	Configs  *usecase.Configs
+	Schemas  *usecase.Schemas
 	Fleet    *usecase.Fleet
 	Undo     *usecase.Undo
 	Settings usecase.Settings
@@ -96,6 +100,11 @@ func (h *Handler) routes() []route {
 		{"GET /v1/namespaces/{ns}/configs/{name}", h.getConfig},
 		{"PUT /v1/namespaces/{ns}/configs/{name}", h.putConfig},
 		{"DELETE /v1/namespaces/{ns}/configs/{name}", h.deleteConfig},
+		{"POST /v1/namespaces/{ns}/configs/{name}/checks", h.checkConfig},
+		{"GET /v1/namespaces/{ns}/schemas", h.listSchemas},
+		{"GET /v1/namespaces/{ns}/schemas/{name}", h.getSchema},
+		{"PUT /v1/namespaces/{ns}/schemas/{name}", h.putSchema},
+		{"DELETE /v1/namespaces/{ns}/schemas/{name}", h.deleteSchema},
 		{"POST /v1/namespaces/{ns}/commits", h.postCommit},
 		{"POST /v1/namespaces/{ns}/rollback", h.postRollback},
 		{"POST /v1/namespaces/{ns}/revert", h.postRevert},

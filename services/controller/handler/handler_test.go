@@ -16,6 +16,7 @@ import (
 	"github.com/heraldconf/herald/services/controller/repository"
 	"github.com/heraldconf/herald/services/controller/usecase"
 	"github.com/heraldconf/herald/shared/config"
+	"github.com/heraldconf/herald/shared/schema"
 	"github.com/heraldconf/herald/shared/telemetry"
 )
 
@@ -24,6 +25,7 @@ const interval = 15 * time.Second
 // A site is a controller's handler on a real store, without a network.
 type site struct {
 	t        *testing.T
+	store    *repository.Store
 	parts    handler.Parts
 	handler  *handler.Handler
 	routes   http.Handler
@@ -42,6 +44,8 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	schemas := usecase.NewSchemas(store, store, func(all map[config.Name][]byte) usecase.SchemaSet { return schema.Read(all) })
+	configs.HoldTo(schemas)
 	fleet, err := usecase.NewFleet(t.Context(), store, configs, interval, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -50,9 +54,9 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, draining: make(chan struct{})}
+	s := &site{t: t, store: store, draining: make(chan struct{})}
 	s.parts = handler.Parts{
-		Configs: configs, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store,
+		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store,
 		Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Pending: func() int { return 0 },
 		Bus: func() string { return "none" }, Version: "test", Epoch: store.Epoch(), Draining: s.draining, Logger: quiet,
 	}

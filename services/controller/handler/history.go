@@ -72,13 +72,13 @@ func encodeCommit(c domain.Commit) []byte {
 	b = appendMember(b, `,"message":`, c.Message)
 	b = appendMember(b, `,"hash":`, c.Hash)
 	b = append(b, `,"changes":[`...)
-	for i, change := range c.Changes {
+	for i, change := range c.All() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendMember(b, `{"op":`, change.Op)
 		b = appendMember(b, `,"name":`, change.Name)
-		if change.Op == domain.Put {
+		if change.Puts() {
 			b = appendMember(b, `,"etag":`, change.ETag)
 			b = appendMember(b, `,"mediaType":`, change.MediaType)
 			b = change.AppendMember(append(b, ','))
@@ -111,13 +111,19 @@ func (h *Handler) getConfigAt(w http.ResponseWriter, r *http.Request, at string)
 	if err != nil {
 		return err
 	}
+	writeDocument(w, r, config.Position{Epoch: h.Epoch, Revision: revision}, entry)
+	return nil
+}
+
+// writeDocument answers with a document alone, as it was written.
+func writeDocument(w http.ResponseWriter, r *http.Request, at config.Position, entry config.Entry) {
 	out := w.Header()
-	setPosition(out, config.Position{Epoch: h.Epoch, Revision: revision})
+	setPosition(out, at)
 	out.Set("ETag", entry.ETag.Quoted(""))
 	out.Set("Cache-Control", "private, no-cache")
 	if tags := tagsOf(r.Header.Values("If-None-Match")); tags != nil && (tags.Any || slices.Contains(tags.List, entry.ETag)) {
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
 	out.Set("Repr-Digest", config.DigestOf(entry.Body).Header())
 	out.Set("Content-Type", entry.MediaType)
@@ -125,5 +131,4 @@ func (h *Handler) getConfigAt(w http.ResponseWriter, r *http.Request, at string)
 	out.Set("X-Content-Type-Options", "nosniff")
 	out.Set("Content-Security-Policy", "sandbox") // a document may be HTML, and is nobody's page
 	_, _ = w.Write(entry.Body)                    // the client has gone if this fails
-	return nil
 }

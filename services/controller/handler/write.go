@@ -28,9 +28,11 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace confi
 	if err != nil {
 		return err
 	}
-	if err := refuseDryRun(r); err != nil {
+	dry, err := switchOf(r, "dry_run")
+	if err != nil {
 		return err
 	}
+	p.DryRun = p.DryRun || dry
 	if p.Force, err = switchOf(r, "force"); err != nil {
 		return err
 	}
@@ -40,8 +42,12 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace confi
 	if err != nil {
 		return err
 	}
+	as := of(commit)
+	if p.DryRun {
+		return h.writePreview(w, r, commit, as.name)
+	}
 	h.metrics.committed(commit)
-	return writeCommit(w, commit, of(commit))
+	return writeCommit(w, commit, as)
 }
 
 // switchOf reads a parameter that is on or off. One that is neither is refused,
@@ -56,14 +62,6 @@ func switchOf(r *http.Request, name string) (bool, error) {
 		return false, httpapi.Invalid(name + " is true or false, not " + strconv.Quote(query.Get(name)))
 	}
 	return on, nil
-}
-
-// refuseDryRun keeps a request that asks for a dry run from being carried out.
-func refuseDryRun(r *http.Request) error {
-	if dry, err := switchOf(r, "dry_run"); err != nil || !dry {
-		return err
-	}
-	return httpapi.Invalid("dry_run is not there yet; nothing was written")
 }
 
 // writeCommit answers a write.
