@@ -128,7 +128,7 @@ func get(t *testing.T, url string, fields ...string) (*http.Response, string) {
 	for i := 0; i < len(fields); i += 2 {
 		r.Header.Set(fields[i], fields[i+1])
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := asPromised(t).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestReportsAreHandedUpward(t *testing.T) {
 	url, _ := run(t, agent.Config{Upstream: []string{c.URL}})
 	post := func(body string) *http.Response {
 		t.Helper()
-		answer, err := http.Post(url+"/v1/reports", "application/json", strings.NewReader(body))
+		answer, err := asPromised(t).Post(url+"/v1/reports", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,7 +87,7 @@ func (c *Contract) Operations() []Operation { return c.operations }
 
 // unspoken are header fields that any answer may have, and no operation names.
 var unspoken = []string{
-	"Cache-Control", "Content-Encoding", "Content-Type", "Content-Length", "Content-Security-Policy", "Www-Authenticate", "X-Content-Type-Options",
+	"Cache-Control", "Content-Encoding", "Content-Type", "Content-Length", "Content-Security-Policy", "Date", "X-Content-Type-Options",
 }
 
 // Serve lets the handler answer a request and returns what was wrong with that:
@@ -103,25 +103,30 @@ func (c *Contract) Serve(handler http.Handler, w *httptest.ResponseRecorder, r *
 	asked := r.Clone(r.Context())
 	asked.Body = io.NopCloser(bytes.NewReader(body))
 	handler.ServeHTTP(w, r)
-	answer := w.Result()
-	operation := c.operation(r)
 	if r.Context().Err() != nil {
 		return nil // nobody waits for an answer
 	}
-	if w.Code == http.StatusMethodNotAllowed || (w.Code == http.StatusNotFound && operation == nil) {
+	return c.Check(asked, w.Result())
+}
+
+// Check holds an answer and its request against the contract, as Serve does. It
+// reads the bodies of both.
+func (c *Contract) Check(asked *http.Request, answer *http.Response) error {
+	operation, status := c.operation(asked), answer.StatusCode
+	if status == http.StatusMethodNotAllowed || (status == http.StatusNotFound && operation == nil) {
 		return nil // of no operation: the router's own
 	}
 	if err := c.checkAnswer(operation, asked, answer); err != nil {
-		return fmt.Errorf("%s %s answered %d: %w", r.Method, r.URL, w.Code, err)
+		return fmt.Errorf("%s %s answered %d: %w", asked.Method, asked.URL, status, err)
 	}
-	if w.Code >= http.StatusBadRequest {
+	if status >= http.StatusBadRequest {
 		return nil
 	}
 	if asked.Header.Get("Content-Type") == "" {
 		asked.Header.Set("Content-Type", "application/json") // which is what it means not to say
 	}
 	if ok, errs := c.check.ValidateHttpRequestSync(asked); !ok {
-		return fmt.Errorf("%s %s was carried out, and the contract forbids it: %w", r.Method, r.URL, join(errs))
+		return fmt.Errorf("%s %s was carried out, and the contract forbids it: %w", asked.Method, asked.URL, join(errs))
 	}
 	return nil
 }

@@ -116,6 +116,43 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestTransport: what comes over the wire is held against the contract too, and
+// arrives.
+func TestTransport(t *testing.T) {
+	c, err := contract.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []error
+	client := &http.Client{Transport: c.Transport(func(err error) { told = append(told, err) })}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("ETag", `"x"`)
+		answerer{status: 200, kind: "application/json", body: `{"name":"a"` + string(body) + `}`}.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	for body, want := range map[string]int{"": 0, `,"size":1`: 1} {
+		told = nil
+		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/v1/things/a", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrived, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if len(told) != want || string(arrived) != `{"name":"a"`+body+`}` {
+			t.Errorf("%q: told %v, arrived %s", body, told, arrived)
+		}
+	}
+	server.Close()
+	if _, err := client.Get(server.URL); err == nil {
+		t.Error("nobody answered, without an error")
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{"", "a: [", "openapi: 3.1.0\npaths: {}\n", strings.Replace(text, `description: done`, `descrption: done`, 1)} {
 		if _, err := contract.Parse([]byte(text)); err == nil {

@@ -58,20 +58,41 @@ func (h *Handler) Routes() http.Handler {
 	h.register()
 
 	mux := http.NewServeMux()
-	guarded := func(pattern string, f httpapi.HandlerFunc) {
-		mux.Handle(pattern, h.admit(httpapi.Handle(statuses, f)))
+	for _, r := range h.routes() {
+		answer := httpapi.Handle(statuses, r.answer)
+		if !r.open {
+			answer = h.admit(answer)
+		}
+		mux.Handle(r.pattern, answer)
 	}
-	guarded("GET /v1/namespaces/{ns}/snapshot", h.snapshot)
-	guarded("GET /v1/namespaces/{ns}/configs/{name}", h.config)
-	guarded("POST /v1/reports", h.takeReports)
-	guarded("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
-		telemetry.Metrics(h.Metrics).ServeHTTP(w, r)
-		return nil
-	})
-	mux.Handle("GET /v1/status", httpapi.Handle(statuses, h.status))
-	mux.Handle("GET /healthz", httpapi.Handle(statuses, h.healthz))
-	mux.Handle("GET /readyz", httpapi.Handle(statuses, h.readyz))
 	return httpapi.Router(mux)
+}
+
+// A route is a pattern of http.ServeMux, who answers it, and whether it does so to
+// callers beyond loopback that bring no token.
+type route struct {
+	pattern string
+	answer  httpapi.HandlerFunc
+	open    bool
+}
+
+func (h *Handler) routes() []route {
+	return []route{
+		{pattern: "GET /v1/namespaces/{ns}/snapshot", answer: h.snapshot},
+		{pattern: "GET /v1/namespaces/{ns}/configs/{name}", answer: h.config},
+		{pattern: "POST /v1/reports", answer: h.takeReports},
+		{pattern: "GET /metrics", answer: h.scrape},
+		{pattern: "GET /v1/status", answer: h.status, open: true},
+		{pattern: "GET /openapi.yaml", answer: h.contract, open: true},
+		{pattern: "GET /healthz", answer: h.healthz, open: true},
+		{pattern: "GET /readyz", answer: h.readyz, open: true},
+	}
+}
+
+// scrape answers GET /metrics.
+func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) error {
+	telemetry.Metrics(h.Metrics).ServeHTTP(w, r)
+	return nil
 }
 
 func (h *Handler) register() {
