@@ -20,7 +20,7 @@ type running struct {
 
 // writePreview answers a write that was only tried: what it would change, and who
 // runs on that.
-func (h *Handler) writePreview(w http.ResponseWriter, r *http.Request, commit domain.Commit, name config.Name) error {
+func (h *Handler) writePreview(w http.ResponseWriter, r *http.Request, commit domain.Commit, as outcome) error {
 	configs, schemas, err := h.Configs.Preview(r.Context(), commit)
 	if err != nil {
 		return err
@@ -32,16 +32,20 @@ func (h *Handler) writePreview(w http.ResponseWriter, r *http.Request, commit do
 		}
 	}
 	setPosition(w.Header(), commit.Position)
+	if as.etag != "" {
+		w.Header().Set("ETag", as.etag.Quoted(""))
+	}
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		DryRun    bool            `json:"dry_run"`
 		Namespace config.Name     `json:"namespace"`
 		Name      config.Name     `json:"name,omitempty"`
+		ETag      config.ETag     `json:"etag,omitempty"`
 		Changed   bool            `json:"changed"`
 		Revision  config.Revision `json:"revision"`
 		Changes   []diff.Change   `json:"changes"`
 		Schemas   []diff.Change   `json:"schemas,omitempty"`
 		Workers   []running       `json:"workers"`
-	}{true, commit.Namespace, name, commit.Changed(), commit.Revision, changesOf(configs), changesOf(schemas), workers})
+	}{true, commit.Namespace, as.name, as.etag, commit.Changed(), commit.Revision, changesOf(configs), changesOf(schemas), workers})
 }
 
 // runningOn are the workers that run on the namespace, none where it is not written.
@@ -71,5 +75,7 @@ func (h *Handler) checkConfig(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := domain.Proposal{Changes: []domain.Change{change}, Match: conditionOf(r), DryRun: true}
-	return h.commit(w, r, namespace, p, h.Configs.Commit, func(domain.Commit) outcome { return outcome{name: change.Name} })
+	return h.commit(w, r, namespace, p, h.Configs.Commit, func(domain.Commit) outcome {
+		return outcome{name: change.Name, etag: change.Document.ETag()}
+	})
 }

@@ -38,13 +38,14 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace confi
 	}
 	p.Actor = actorOf(r)
 	p.Author = p.Actor.Name
+	p.Receipt = receiptOf(r, of)
 	commit, err := make(r.Context(), namespace, p)
 	if err != nil {
 		return err
 	}
 	as := of(commit)
 	if p.DryRun {
-		return h.writePreview(w, r, commit, as.name)
+		return h.writePreview(w, r, commit, as)
 	}
 	h.metrics.committed(commit)
 	return writeCommit(w, commit, as)
