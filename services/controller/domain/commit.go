@@ -42,6 +42,7 @@ type Commit struct {
 	Schemas  []Change // of schemas
 	Previous Hash     // of the commit before; zero for the first
 	Hash     Hash
+	Receipt  *Receipt // kept with the commit, and no part of it; nil for none
 }
 
 // Changed reports whether the commit makes a revision. One that would change

@@ -41,6 +41,8 @@ type Proposal struct {
 	Undoes config.Revision
 	// Force passes the guards, on purpose.
 	Force bool
+	// Receipt, where it is not nil, makes the receipt that is kept with the commit.
+	Receipt func(Commit) *Receipt
 	// DryRun asks for the commit that would be made, and for nothing to be kept.
 	DryRun bool
 }

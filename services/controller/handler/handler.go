@@ -32,6 +32,7 @@ var statuses = []httpapi.Status{
 	{Err: domain.ErrStaleBase, Status: http.StatusConflict, Problem: "stale_base"},
 	{Err: domain.ErrGuardEmpty, Status: http.StatusConflict, Problem: "guard_empty"},
 	{Err: domain.ErrGuardMassChange, Status: http.StatusConflict, Problem: "guard_mass_change"},
+	{Err: usecase.ErrOtherRequest, Status: http.StatusConflict, Problem: "idempotency_mismatch"},
 	{Err: domain.ErrFrozen, Status: http.StatusConflict, Problem: "frozen"},
 	{Err: domain.ErrInvalidSettings, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: usecase.ErrSchemasChanged, Status: http.StatusBadRequest, Problem: "invalid_request"},
@@ -59,6 +60,7 @@ type Parts struct {
 	Fleet    *usecase.Fleet
 	Undo     *usecase.Undo
 	Settings usecase.Settings
+	Receipts *usecase.Receipts
 	Tokens   *usecase.Tokens
 	Audit    *usecase.Audit
 	Ready    func(context.Context) error // whether the store can be written
@@ -137,7 +139,7 @@ const metricsRoute = "GET /metrics"
 func (h *Handler) Routes(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range h.routes() {
-		mux.Handle(r.pattern, httpapi.Handle(statuses, h.admit(r.pattern, r.answer)))
+		mux.Handle(r.pattern, httpapi.Handle(statuses, h.admit(r.pattern, h.once(r.answer))))
 	}
 	h.metrics.register(registry)
 	scrape := func(w http.ResponseWriter, r *http.Request) error {

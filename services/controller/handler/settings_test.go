@@ -30,7 +30,7 @@ func TestGuards(t *testing.T) {
 	s.ask("GET", at, "").expect(200)
 	s.ask("GET", at+"/configs", "").expect(200, `"name":"c0","revision":1`)
 	s.ask("POST", at+"/commits?force=true", wipe).expect(201)
-	s.ask("POST", at+"/revert", `{"revision":8}`).expect(201)
+	s.ask("POST", at+"/revert", `{"revision":9}`).expect(201)
 	s.ask("DELETE", at+"/configs/c3?force=1", "").expect(200)
 	s.ask("PUT", at+"/configs/c0?force=true", `{}`).expect(200)
 	s.ask("POST", at+"/rollback?force=true", `{"to":1}`).expect(201)

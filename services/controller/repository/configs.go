@@ -159,6 +159,9 @@ func save(tx *gorm.DB, commit domain.Commit) error {
 	if err := tx.Create(&announcement).Error; err != nil {
 		return fmt.Errorf("save announcement: %w", err)
 	}
+	if err := saveReceipt(tx, commit.Receipt); err != nil {
+		return err
+	}
 	return appendEntries(tx, []domain.Entry{commit.Entry()})
 }
 

@@ -100,6 +100,9 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 		if made, err = domain.Revise(now, p, time.Now()); err != nil || p.DryRun {
 			return domain.Commit{}, err // which changes nothing, and so is not kept
 		}
+		if p.Receipt != nil && made.Changed() {
+			made.Receipt = p.Receipt(made)
+		}
 		return made, nil
 	})
 	switch {
