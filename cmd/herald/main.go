@@ -97,7 +97,7 @@ Exit codes: 0 done · 1 failed · 2 usage · 3 not found · 4 somebody else was 
 	)
 	group(cmd, groupConfigs, t.put(), t.get(), t.delete(), t.list(), t.watch(), t.history(), t.apply(), t.export())
 	group(cmd, groupFleet, t.fleet(), t.agents(), t.agent(), t.status(), t.events())
-	group(cmd, groupOther, t.up(), t.version(), completion())
+	group(cmd, groupOther, t.tokens(), t.audit(), t.up(), t.version(), completion())
 	cmd.SetHelpCommandGroupID(groupOther)
 	cmd.SetOut(os.Stdout)
 	cmd.SetErr(os.Stderr)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ func TestScripts(t *testing.T) {
 			"redis":      scripts.redis,
 			"bytes":      makeBytes,
 			"etag":       keepETag,
+			"keep":       keepLine,
+			"member":     keepMember,
+			"tamper":     tamper,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -69,6 +73,30 @@ func keepETag(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &said))
 	ts.Setenv("ETAG", said.ETag)
+}
+
+// keep NAME: the variable becomes what the last command wrote.
+func keepLine(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// member MEMBER NAME: the variable becomes that member of the last command's JSON.
+func keepMember(ts *testscript.TestScript, _ bool, args []string) {
+	var said map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &said))
+	ts.Setenv(args[1], fmt.Sprint(said[args[0]]))
+}
+
+// tamper FILE: its SQL changes the controller's database behind its back.
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite3", filepath.Join(worldOf(ts).dir, ".controller", "controller.db"))
+	ts.Check(err)
+	defer func() { _ = db.Close() }()
+	result, err := db.Exec(ts.ReadFile(args[0]))
+	ts.Check(err)
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		ts.Fatalf("nothing was changed: %v", err)
+	}
 }
 
 // exits CODE COMMAND…: runs it and sees it end with that code and, unless it is 0,

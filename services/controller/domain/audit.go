@@ -69,10 +69,11 @@ const maxTold = 20
 // Entry tells of the commit. It names the commit's hash, which ties the two
 // chains together.
 func (c Commit) Entry() Entry {
-	told := make([]string, 0, min(len(c.Changes), maxTold+1))
-	for i, change := range c.Changes {
+	all := c.All()
+	told := make([]string, 0, min(len(all), maxTold+1))
+	for i, change := range all {
 		if i == maxTold {
-			told = append(told, fmt.Sprintf("and %d more", len(c.Changes)-maxTold))
+			told = append(told, fmt.Sprintf("and %d more", len(all)-maxTold))
 			break
 		}
 		told = append(told, string(change.Op)+" "+string(change.Name))

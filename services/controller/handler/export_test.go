@@ -1,5 +1,12 @@
 package handler
 
+import (
+	"maps"
+	"slices"
+
+	"github.com/heraldconf/herald/services/controller/domain"
+)
+
 // Patterns are those of all routes, for the tests that walk them.
 func Patterns() []string {
 	patterns := []string{"GET /metrics"}
@@ -8,3 +15,14 @@ func Patterns() []string {
 	}
 	return patterns
 }
+
+// Granted says who may use a route, by its line in the table of access.
+func Granted(pattern string) (may func(domain.Role) bool, open, ok bool) {
+	line, ok := access[pattern]
+	return func(role domain.Role) bool {
+		return line.open || role == domain.Admin || slices.Contains(line.roles, role)
+	}, line.open, ok
+}
+
+// GrantedPatterns are the lines of the table of access.
+func GrantedPatterns() []string { return slices.Sorted(maps.Keys(access)) }

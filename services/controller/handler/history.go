@@ -71,6 +71,7 @@ func encodeCommit(c domain.Commit) []byte {
 	b = appendMember(b, `,"author":`, c.Author)
 	b = appendMember(b, `,"message":`, c.Message)
 	b = appendMember(b, `,"hash":`, c.Hash)
+	b = appendMember(b, `,"previous":`, c.Previous)
 	b = append(b, `,"changes":[`...)
 	for i, change := range c.All() {
 		if i > 0 {
