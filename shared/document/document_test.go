@@ -142,6 +142,12 @@ func fuzz(f *testing.F, mediaType string, sentinel error, seeds ...string) {
 		if first != nil && !errors.Is(first, sentinel) {
 			t.Fatalf("%v is no %v", first, sentinel)
 		}
+		if _, err := document.Value(d); (err == nil) != (first == nil) && !errors.Is(err, document.ErrNoMeaning) {
+			t.Fatalf("checked with %v, read with %v", first, err)
+		}
+		if _, ok := document.Locate(d, "/a/0/b"); first == nil && !ok {
+			t.Fatal("no place in a document that can be read")
+		}
 	})
 }
 
