@@ -180,7 +180,7 @@ func TestPutRefusals(t *testing.T) {
 		{"too large", "payments/configs/limits", big, nil, 413, "too_large", "1048576"},
 		{"a long message", "payments/configs/limits", `1`, []string{"Herald-Message: " + strings.Repeat("m", 1025)}, 400, "invalid_request", "1024"},
 		{"a message that is no text", "payments/configs/limits", `1`, []string{"Herald-Message: a\x07b"}, 400, "invalid_request", "control"},
-		{"a dry run", "payments/configs/limits?dry_run=true", `1`, nil, 400, "invalid_request", "not there yet"},
+		{"a switch that is neither", "payments/configs/limits?dry_run=maybe", `1`, nil, 400, "invalid_request", "true or false"},
 		{"an ETag that is not there", "payments/configs/limits", `1`, []string{`If-Match: "x"`}, 412, "precondition_failed", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -283,6 +283,6 @@ func TestCommitRefusals(t *testing.T) {
 			t.Errorf("%.100s: got %s, want %s: %.200s", body, got, want, a.Body)
 		}
 	}
-	s.ask("POST", "/v1/namespaces/payments/commits?dry_run=1", `{"changes":[{"op":"delete","name":"limits"}]}`).problem(400, "invalid_request")
+	s.ask("POST", "/v1/namespaces/payments/commits?dry_run=2", `{"changes":[{"op":"delete","name":"limits"}]}`).problem(400, "invalid_request")
 	s.ask("GET", "/v1/namespaces/payments/snapshot", "").expect(200, `"revision":1`)
 }
