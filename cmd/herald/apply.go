@@ -77,9 +77,9 @@ func (t *tool) runApply(cmd *cobra.Command, c *client.Client, a *applying, dir s
 		return err
 	}
 	plan := planOf(held, folder.files, a.prune)
-	if len(folder.files) == 0 && plan.removed > 0 {
-		return fmt.Errorf("%w: %s holds no config, and --prune would delete all %d of %s; is it the right folder? One config is deleted with: herald delete %s/NAME",
-			errRefused, dir, plan.removed, namespace, namespace)
+	if len(folder.files) == 0 && plan.removed > 0 && !a.force {
+		return fmt.Errorf("%w: %s holds no config, and --prune would delete all %d of %s; is it the right folder? If all of it is to go, say --force",
+			errRefused, dir, plan.removed, namespace)
 	}
 	return t.commit(cmd, c, a, namespace, held, plan)
 }
@@ -102,17 +102,11 @@ func (t *tool) commit(cmd *cobra.Command, c *client.Client, a *applying, namespa
 			Base    config.Revision `json:"base_revision"`
 			Changes []change        `json:"changes"`
 		}{a.message, done.Revision, plan.changes}
-		answer, err := c.Send(cmd.Context(), http.MethodPost, client.NamespacePath(namespace, "/commits"), request, new(json.RawMessage))
+		answer, err := c.Send(cmd.Context(), http.MethodPost, a.path(client.NamespacePath(namespace, "/commits")), request, new(json.RawMessage))
 		if err != nil {
 			return err
 		}
-		if done, err = readWritten(answer, namespace); err != nil {
-			return err
-		}
+		return t.report(cmd, c, &a.writing, namespace, answer, plan.sentence)
 	}
-	line := fmt.Sprintf("%s unchanged, at revision %d", namespace, done.Revision)
-	if done.Changed {
-		line = fmt.Sprintf("%s written, revision %d: %s", namespace, done.Revision, plan)
-	}
-	return t.finish(cmd, c, &a.writing, done, line)
+	return t.finish(cmd, c, &a.writing, done, plan.sentence(done))
 }

@@ -39,13 +39,9 @@ func (t *tool) runDelete(cmd *cobra.Command, c *client.Client, w *writing, ifMat
 	if err != nil {
 		return err
 	}
-	answer, err := c.Do(cmd.Context(), client.Request{Method: http.MethodDelete, Path: client.ConfigPath(namespace, name), Header: header})
+	answer, err := c.Do(cmd.Context(), client.Request{Method: http.MethodDelete, Path: w.path(client.ConfigPath(namespace, name)), Header: header})
 	if err != nil {
 		return err
 	}
-	done, err := readWritten(answer.Body, namespace)
-	if err != nil {
-		return err
-	}
-	return t.finish(cmd, c, w, done, sentence(done, "deleted"))
+	return t.report(cmd, c, w, namespace, answer.Body, func(done client.Written) string { return sentence(done, "deleted") })
 }

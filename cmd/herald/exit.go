@@ -109,6 +109,8 @@ func nextStep(p *httpapi.Problem, about string) string {
 		return "see what there is with: herald list"
 	case p.Status == http.StatusPreconditionFailed:
 		return "see what stands there with: herald get " + about + " -o json"
+	case p.Code == "stale_base" && len(p.Errors) > 0:
+		return "bring back a whole revision with: herald rollback " + about + " --to N"
 	case p.Code == "stale_base":
 		return "somebody else was quicker: look with: herald history " + about + ", then apply again"
 	case p.Status == http.StatusTooManyRequests, p.Status == http.StatusServiceUnavailable:

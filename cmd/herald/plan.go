@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/heraldconf/herald/shared/client"
 	"github.com/heraldconf/herald/shared/config"
 )
 
@@ -83,4 +84,12 @@ func putChange(name config.Name, d config.Document, mark string) change {
 
 func (p plan) String() string {
 	return fmt.Sprintf("%d added, %d changed, %d removed", p.added, p.changed, p.removed)
+}
+
+// sentence says in words what writing the plan did.
+func (p plan) sentence(done client.Written) string {
+	if !done.Changed {
+		return fmt.Sprintf("%s unchanged, at revision %d", done.Namespace, done.Revision)
+	}
+	return fmt.Sprintf("%s written, revision %d: %s", done.Namespace, done.Revision, p)
 }

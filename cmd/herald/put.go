@@ -68,12 +68,8 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 	}
 	header.Set("Content-Type", p.typeOf(file, body))
 	answer, err := c.Do(cmd.Context(), client.Request{
-		Method: http.MethodPut, Path: client.ConfigPath(namespace, name), Header: header, Body: body,
+		Method: http.MethodPut, Path: p.path(client.ConfigPath(namespace, name)), Header: header, Body: body,
 	})
-	if err != nil {
-		return err
-	}
-	done, err := readWritten(answer.Body, namespace)
 	if err != nil {
 		return err
 	}
@@ -81,7 +77,7 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 	if answer.Status == http.StatusCreated {
 		verb = "created"
 	}
-	return t.finish(cmd, c, &p.writing, done, sentence(done, verb))
+	return t.report(cmd, c, &p.writing, namespace, answer.Body, func(done client.Written) string { return sentence(done, verb) })
 }
 
 // conditions returns the fields that the flags ask for.

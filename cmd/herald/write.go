@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -23,6 +24,8 @@ type writing struct {
 	message string
 	wait    share
 	timeout time.Duration
+	force   bool
+	dryRun  bool
 }
 
 func (w *writing) flags(cmd *cobra.Command) {
@@ -30,6 +33,8 @@ func (w *writing) flags(cmd *cobra.Command) {
 	flags.StringVarP(&w.message, "message", "m", "", "why: one line for the history")
 	flags.Var(&w.wait, "wait", "return once that share of the live workers runs on the change, as in 99%")
 	flags.DurationVar(&w.timeout, "timeout", time.Minute, "how long --wait waits")
+	flags.BoolVar(&w.dryRun, "dry-run", false, "only say what would change, or be refused, and which workers run on it")
+	flags.BoolVar(&w.force, "force", false, "pass the guards: what is emptied or deleted is meant to be")
 }
 
 func (w *writing) check() error {
@@ -38,10 +43,27 @@ func (w *writing) check() error {
 		return settings.Usagef("--message is %d bytes long; %d are allowed", len(w.message), maxMessage)
 	case strings.ContainsFunc(w.message, unicode.IsControl):
 		return settings.Usagef("--message has to be one line")
+	case w.dryRun && w.wait.set():
+		return settings.Usagef("--dry-run changes nothing that --wait could wait for")
 	case w.timeout <= 0:
 		return settings.Usagef("--timeout has to be more than 0s")
 	}
 	return nil
+}
+
+// path adds to a path what the flags say of every write.
+func (w *writing) path(path string) string {
+	query := url.Values{}
+	if w.dryRun {
+		query.Set("dry_run", "true")
+	}
+	if w.force {
+		query.Set("force", "true")
+	}
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
 }
 
 // header returns the fields of a write of one config. ifMatch is the ETag that the
@@ -89,6 +111,19 @@ func readWritten(body []byte, namespace config.Name) (client.Written, error) {
 		return done, errStranger
 	}
 	return done, nil
+}
+
+// report writes the result of a write as it was answered: of a dry run what would
+// change, otherwise the line, and then it waits if told to.
+func (t *tool) report(cmd *cobra.Command, c *client.Client, w *writing, namespace config.Name, answer []byte, line func(client.Written) string) error {
+	if w.dryRun {
+		return t.preview(cmd, namespace, answer)
+	}
+	done, err := readWritten(answer, namespace)
+	if err != nil {
+		return err
+	}
+	return t.finish(cmd, c, w, done, line(done))
 }
 
 // finish writes the result of a write, and then waits for the fleet if told to.
