@@ -13,6 +13,7 @@ const (
 	ActionCommit      = "commit"
 	ActionTokenCreate = "token.create"
 	ActionTokenRevoke = "token.revoke"
+	ActionAgentSet    = "agent.set"
 	ActionSignIn      = "sign-in"
 
 	OutcomeDone = "done"
@@ -86,6 +87,22 @@ func (c Commit) Entry() Entry {
 	return Entry{
 		At: c.At, Actor: actor, Action: ActionCommit, Target: fmt.Sprintf("%s@%d", c.Namespace, c.Revision), Outcome: OutcomeDone,
 		Detail: strings.Join(told, ", ") + "; hash " + string(hash),
+	}
+}
+
+// Entry tells of what an operator set of the agent.
+func (a Agent) Entry(by Actor, at time.Time) Entry {
+	assigned := make([]string, 0, len(a.Assigned))
+	for i, name := range a.Assigned {
+		if i == maxTold {
+			assigned = append(assigned, fmt.Sprintf("and %d more", len(a.Assigned)-maxTold))
+			break
+		}
+		assigned = append(assigned, string(name))
+	}
+	return Entry{
+		At: at, Actor: by, Action: ActionAgentSet, Target: a.ID, Outcome: OutcomeDone,
+		Detail: fmt.Sprintf("poll interval %s, assigned %s", a.Interval, strings.Join(assigned, ", ")),
 	}
 }
 

@@ -186,7 +186,7 @@ func (h *Handler) patchAgent(w http.ResponseWriter, r *http.Request) error {
 	if asked.Interval == nil && asked.Namespaces == nil {
 		return httpapi.Invalid(`nothing to change: send {"poll_interval_seconds":5} or {"namespaces":["payments"]}`)
 	}
-	set := usecase.Assignment{Namespaces: asked.Namespaces}
+	set := usecase.Assignment{By: actorOf(r), Namespaces: asked.Namespaces}
 	if asked.Namespaces != nil {
 		if err := checkNames(*asked.Namespaces); err != nil {
 			return err

@@ -68,8 +68,8 @@ func (s *Store) Load(ctx context.Context) ([]domain.Agent, []domain.Standing, er
 	return agents, standings, nil
 }
 
-// Save keeps agents and workers, in one transaction.
-func (s *Store) Save(ctx context.Context, agents []domain.Agent, standings []domain.Standing) error {
+// Save keeps agents and workers, and what the audit tells of them, in one transaction.
+func (s *Store) Save(ctx context.Context, agents []domain.Agent, standings []domain.Standing, told ...domain.Entry) error {
 	agentRows := make([]agentRow, 0, len(agents))
 	for _, a := range agents {
 		agentRows = append(agentRows, rowOfAgent(a))
@@ -79,6 +79,9 @@ func (s *Store) Save(ctx context.Context, agents []domain.Agent, standings []dom
 		standingRows = append(standingRows, rowOfStanding(standing))
 	}
 	return s.write(ctx, func(tx *gorm.DB) error {
+		if err := appendEntries(tx, told); err != nil {
+			return err
+		}
 		tx = tx.Clauses(clause.OnConflict{UpdateAll: true}).Session(&gorm.Session{})
 		if len(agentRows) > 0 {
 			if err := tx.CreateInBatches(&agentRows, fleetBatch).Error; err != nil {

@@ -64,8 +64,8 @@ func mapsEqual(a, b map[string]string) bool {
 }
 
 // keep saves one agent now, or leaves it to the next time.
-func (f *Fleet) keep(ctx context.Context, a domain.Agent) error {
-	if err := f.register.Save(ctx, []domain.Agent{a}, nil); err != nil {
+func (f *Fleet) keep(ctx context.Context, a domain.Agent, told ...domain.Entry) error {
+	if err := f.register.Save(ctx, []domain.Agent{a}, nil, told...); err != nil {
 		f.unsaved([]domain.Agent{a}, nil)
 		return err
 	}
@@ -74,6 +74,7 @@ func (f *Fleet) keep(ctx context.Context, a domain.Agent) error {
 
 // An Assignment is what an operator sets of an agent. What is nil stays.
 type Assignment struct {
+	By         domain.Actor
 	Interval   *time.Duration // 0 is the controller's own again
 	Namespaces *[]config.Name
 }
@@ -101,7 +102,7 @@ func (f *Fleet) Assign(ctx context.Context, id string, set Assignment) (AgentVie
 	}
 	kept, view := known.Agent, f.view(known)
 	f.mu.Unlock()
-	return view, f.keep(ctx, kept)
+	return view, f.keep(ctx, kept, kept.Entry(set.By, time.Now()))
 }
 
 // Agent returns one agent, or an error that wraps domain.ErrNotFound.

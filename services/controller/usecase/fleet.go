@@ -17,8 +17,9 @@ import (
 type Register interface {
 	// Load returns all that is kept.
 	Load(ctx context.Context) ([]domain.Agent, []domain.Standing, error)
-	// Save keeps these, each in the place of what was kept of it before.
-	Save(ctx context.Context, agents []domain.Agent, standings []domain.Standing) error
+	// Save keeps these, each in the place of what was kept of it before, and what the
+	// audit tells of them.
+	Save(ctx context.Context, agents []domain.Agent, standings []domain.Standing, told ...domain.Entry) error
 	// Forget removes whoever was not seen since.
 	Forget(ctx context.Context, since time.Time) error
 }

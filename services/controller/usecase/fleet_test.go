@@ -40,7 +40,7 @@ func (r *register) Load(context.Context) (agents []domain.Agent, standings []dom
 	return agents, standings, r.fail
 }
 
-func (r *register) Save(_ context.Context, agents []domain.Agent, standings []domain.Standing) error {
+func (r *register) Save(_ context.Context, agents []domain.Agent, standings []domain.Standing, _ ...domain.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fail != nil {
