@@ -104,7 +104,7 @@ func (t *tool) commit(cmd *cobra.Command, c *client.Client, a *applying, namespa
 		}{a.message, done.Revision, plan.changes}
 		answer, err := c.Send(cmd.Context(), http.MethodPost, a.path(client.NamespacePath(namespace, "/commits")), request, new(json.RawMessage))
 		if err != nil {
-			return err
+			return plan.sources().place(cmd, c, namespace, err)
 		}
 		return t.report(cmd, c, &a.writing, namespace, answer, plan.sentence)
 	}

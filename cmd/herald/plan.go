@@ -17,6 +17,7 @@ type change struct {
 	Base64    []byte      `json:"base64,omitempty"`
 
 	mark string // how it is shown: + added, ~ changed, - removed
+	file string // where it comes from
 }
 
 // A plan is what makes a namespace equal to a folder.
@@ -64,16 +65,16 @@ func (p *plan) put(held *config.Snapshot, f file) {
 	switch {
 	case !stands:
 		p.added++
-		p.changes = append(p.changes, putChange(f.name, wanted, "+"))
+		p.changes = append(p.changes, putChange(f, wanted, "+"))
 	case wanted.ETag() != standing.ETag:
 		p.changed++
-		p.changes = append(p.changes, putChange(f.name, wanted, "~"))
+		p.changes = append(p.changes, putChange(f, wanted, "~"))
 	}
 }
 
 // putChange carries JSON as text too, so that the white space around it stays.
-func putChange(name config.Name, d config.Document, mark string) change {
-	c := change{Op: "put", Name: name, MediaType: d.MediaType, mark: mark}
+func putChange(f file, d config.Document, mark string) change {
+	c := change{Op: "put", Name: f.name, MediaType: d.MediaType, mark: mark, file: f.path}
 	if utf8.Valid(d.Body) {
 		c.Text = new(string(d.Body))
 	} else {
@@ -84,6 +85,21 @@ func putChange(name config.Name, d config.Document, mark string) change {
 
 func (p plan) String() string {
 	return fmt.Sprintf("%d added, %d changed, %d removed", p.added, p.changed, p.removed)
+}
+
+// sources are the documents that the plan would write.
+func (p plan) sources() sources {
+	sent := sources{}
+	for _, c := range p.changes {
+		d := config.Document{MediaType: c.MediaType, Body: c.Base64}
+		if c.Text != nil {
+			d.Body = []byte(*c.Text)
+		}
+		if c.file != "" {
+			sent[c.Name] = source{c.file, d}
+		}
+	}
+	return sent
 }
 
 // sentence says in words what writing the plan did.

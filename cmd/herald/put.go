@@ -71,7 +71,7 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 		Method: http.MethodPut, Path: p.path(client.ConfigPath(namespace, name)), Header: header, Body: body,
 	})
 	if err != nil {
-		return err
+		return sourceOf(file, header.Get("Content-Type"), body).place(cmd, c, namespace, err)
 	}
 	verb := "written"
 	if answer.Status == http.StatusCreated {
