@@ -158,6 +158,7 @@ func (v *verifier) history(namespace config.Name, newest int64) error {
 		answer, err := v.c.Do(v.cmd.Context(), client.Request{Path: client.NamespacePath(namespace, fmt.Sprintf("/revisions/%d", revision))})
 		if exitCode(err) == exitNotFound {
 			v.find(fmt.Errorf("revision %d of %s is missing", revision, namespace))
+			walk.Skip(revision)
 			continue
 		}
 		if err != nil {
@@ -165,7 +166,9 @@ func (v *verifier) history(namespace config.Name, newest int64) error {
 		}
 		commit, err := chain.OpenCommit(answer.Body, string(namespace), answer.Header.Get("Herald-Epoch"))
 		if err != nil {
-			return err
+			v.find(fmt.Errorf("revision %d of %s was changed: it is not JSON any more", revision, namespace))
+			walk.Skip(revision)
+			continue
 		}
 		v.find(walk.Next(commit)...)
 		v.compare(namespace, commit)

@@ -246,12 +246,15 @@ func (w *Commits) Next(c Commit) []error {
 			found("revision %d of %s names another ETag than that of %s", c.Revision, c.Namespace, change.Name)
 		}
 	}
-	if w.newer != nil && w.newer.Revision == c.Revision+1 && w.newer.Previous != c.Hash {
+	if w.newer != nil && w.newer.Previous != "" && w.newer.Revision == c.Revision+1 && w.newer.Previous != c.Hash {
 		found("revision %d of %s is not the one that revision %d was made on", c.Revision, c.Namespace, w.newer.Revision)
 	}
 	w.newer = &c
 	return errs
 }
+
+// Skip goes on behind a commit that cannot be had: it is missing, or no commit.
+func (w *Commits) Skip(revision int64) { w.newer = &Commit{Revision: revision} }
 
 // End is called behind the oldest commit.
 func (w *Commits) End() error {
@@ -260,7 +263,7 @@ func (w *Commits) End() error {
 		return fmt.Errorf("%w: %s has no history", ErrBroken, w.namespace)
 	case w.newer.Revision > 1:
 		return fmt.Errorf("%w: revisions 1 to %d of %s are missing", ErrBroken, w.newer.Revision-1, w.namespace)
-	case w.newer.Previous != none:
+	case w.newer.Previous != "" && w.newer.Previous != none:
 		return fmt.Errorf("%w: revision 1 of %s is not the first", ErrBroken, w.namespace)
 	}
 	return nil
