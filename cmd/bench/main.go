@@ -21,7 +21,7 @@ one run can be compared with each other; machines and moments differ.`,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(loopCommand())
+	root.AddCommand(loopCommand(), puttingCommand())
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
 	os.Exit(settings.Main(root, nil))
