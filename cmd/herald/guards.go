@@ -109,7 +109,7 @@ func (t *tool) thaw() *cobra.Command {
 		Long: `Ends the freeze of a namespace before its time: commits are taken again at once.
 Where the controller has tokens, that takes one with the role admin.`,
 		Example: `  herald thaw payments`,
-		Args: arguments(1, 1, "herald thaw payments"),
+		Args:    arguments(1, 1, "herald thaw payments"),
 		RunE: t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			return t.settings(cmd, c, args[0], http.MethodPatch, client.SettingsPatch{FrozenUntil: json.RawMessage("null")})
 		}),
