@@ -105,8 +105,13 @@ func touched(commit client.Commit) string {
 			break
 		}
 		name := string(change.Name)
-		if change.Op == "delete" {
+		switch change.Op {
+		case "delete":
 			name = "-" + name
+		case "put_schema":
+			name = "schema " + name
+		case "delete_schema":
+			name = "-schema " + name
 		}
 		names = append(names, name)
 	}

@@ -86,6 +86,18 @@ func TestSchemaRefusals(t *testing.T) {
 	s.ask("GET", "/v1/namespaces", "").expect(200, `{"namespaces":[]}`)
 }
 
+// TestRollbackMeetsTodaysSchemas: what once was allowed need not be any more.
+func TestRollbackMeetsTodaysSchemas(t *testing.T) {
+	s := newSite(t)
+	s.put("payments/configs/limits", `{"rps":"fast"}`)
+	s.put("payments/configs/limits", `{"rps":1}`)
+	s.ask("PUT", schemaPath, ofLimits).expect(201)
+	s.ask("POST", "/v1/namespaces/payments/rollback", `{"to":1}`).problem(422, "schema_violation", "/rps")
+	s.ask("POST", "/v1/namespaces/payments/rollback?dry_run=true", `{"to":1}`).problem(422, "schema_violation", "/rps")
+	s.ask("POST", "/v1/namespaces/payments/revert", `{"revision":2}`).problem(422, "schema_violation", "/rps")
+	s.ask("POST", "/v1/namespaces/payments/rollback", `{"to":2}`).expect(200, `"changed":false`)
+}
+
 func TestSchemaRefersToAnother(t *testing.T) {
 	s := newSite(t)
 	s.ask("PUT", "/v1/namespaces/payments/schemas/rate", `{"$id":"https://example.com/rate.json","type":"integer"}`).expect(201)
