@@ -108,5 +108,8 @@ func (t *tool) commit(cmd *cobra.Command, c *client.Client, a *applying, namespa
 		}
 		return t.report(cmd, c, &a.writing, namespace, answer, plan.sentence)
 	}
+	if a.dryRun && t.output == asJSON {
+		return writeJSON(cmd.OutOrStdout(), client.Preview{DryRun: true, Namespace: namespace, Revision: done.Revision, Changes: []client.Change{}, Workers: []client.RunningWorker{}})
+	}
 	return t.finish(cmd, c, &a.writing, done, plan.sentence(done))
 }

@@ -15,7 +15,7 @@ import (
 // output, and whom it would reach to standard error.
 func (t *tool) preview(cmd *cobra.Command, namespace config.Name, answer []byte) error {
 	var p client.Preview
-	if err := json.Unmarshal(answer, &p); err != nil || !p.DryRun {
+	if err := json.Unmarshal(answer, &p); err != nil || !p.DryRun || p.Namespace != namespace {
 		return fmt.Errorf("%w (it does not say that this was a dry run)", errStranger)
 	}
 	if t.output == asJSON {

@@ -24,13 +24,18 @@ type Diff struct {
 
 // A Preview is the answer to a dry run.
 type Preview struct {
-	DryRun   bool            `json:"dry_run"`
-	Changed  bool            `json:"changed"`
-	Revision config.Revision `json:"revision"` // that it would make
-	Changes  []Change        `json:"changes"`
-	Schemas  []Change        `json:"schemas"`
-	Workers  []struct {
-		ID       string          `json:"id"`
-		Revision config.Revision `json:"revision"`
-	} `json:"workers"` // that would go over to it
+	DryRun    bool            `json:"dry_run"`
+	Namespace config.Name     `json:"namespace"`
+	Changed   bool            `json:"changed"`
+	Revision  config.Revision `json:"revision"` // that it would make
+	Changes   []Change        `json:"changes"`
+	Schemas   []Change        `json:"schemas,omitempty"`
+	Workers   []RunningWorker `json:"workers"` // that would go over to it
+}
+
+// A RunningWorker is a worker that lives, and what it runs on.
+type RunningWorker struct {
+	ID       string          `json:"id"`
+	Agent    string          `json:"agent"`
+	Revision config.Revision `json:"revision"`
 }
