@@ -207,7 +207,7 @@ func TestTheCostIsBounded(t *testing.T) {
 			if c.refused && !strings.Contains(faults(t, err, schema.ErrViolated), "too long") {
 				t.Error(err)
 			}
-			if s.Check(config.Document{MediaType: "application/json", Body: []byte(`1`)}) != nil && name != "a tower" {
+			if name != "a tower" && s.Check(config.Document{MediaType: "application/json", Body: []byte(`1`)}) != nil {
 				t.Error("a schema that once was too costly refuses all that follows")
 			}
 		})
