@@ -27,6 +27,7 @@ import (
 
 // An upper is all of Herald in one process.
 type upper struct {
+	token        func() string // what the agent brings to the controller, where its database has tokens
 	dataDir      string
 	listen       [3]string // controller, agent, worker
 	logLevel     string
@@ -37,7 +38,7 @@ type upper struct {
 var upListens = [3]string{"listen", "agent-listen", "worker-listen"}
 
 func (t *tool) up() *cobra.Command {
-	u := &upper{}
+	u := &upper{token: func() string { return t.token.Reveal() }}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run all of Herald in one process: a controller, an agent and a worker",
@@ -45,7 +46,8 @@ func (t *tool) up() *cobra.Command {
 memory: the quickest way to see a change travel, and enough for one host. The
 first start commits the config demo/fetch, on which the worker runs.
 
-It goes on until Ctrl-C, and finds everything again at the next start.`,
+It goes on until Ctrl-C, and finds everything again at the next start. Where tokens
+were made, --token is what the agent brings to the controller.`,
 		Example: `  herald up
   herald up --data-dir /tmp/herald --listen 127.0.0.1:9080 --agent-listen 127.0.0.1:9081 --worker-listen 127.0.0.1:9082`,
 		Args: arguments(0, 0, "herald up"),
@@ -123,7 +125,7 @@ func (u *upper) services(l [3]net.Listener, address [3]string, bus string, logge
 		},
 		func(ctx context.Context) error {
 			return agent.Run(ctx, agent.Config{
-				Listener: l[1], Upstream: []string{address[0]}, CacheDir: filepath.Join(u.dataDir, "agent"), Bus: bus, Version: version,
+				Listener: l[1], Upstream: []string{address[0]}, CacheDir: filepath.Join(u.dataDir, "agent"), Bus: bus, Version: version, Token: u.token(),
 			}, logger)
 		},
 		func(ctx context.Context) error {
