@@ -89,12 +89,13 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 		return err
 	}
 	audit := usecase.NewAudit(store, logger)
+	retention := usecase.NewRetention(store, logger)
 	if err := c.demonstrate(ctx, configs); err != nil {
 		return err
 	}
 	server := httpapi.NewServer()
 	ways := handler.New(handler.Parts{
-		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store, Receipts: usecase.NewReceipts(store),
+		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Retention: retention, Settings: store, Receipts: usecase.NewReceipts(store),
 		Tokens: tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
 		Bus:     func() string { return string(facts.State()) },
 		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
@@ -102,7 +103,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 
 	// What serves stops first, then what it fed: the outbox and the fleet are
 	// flushed once nothing more can come.
-	behind := background(ctx, configs.Run, relay.Run, fleet.Run, tokens.Run, audit.Run)
+	behind := background(ctx, configs.Run, relay.Run, fleet.Run, tokens.Run, audit.Run, retention.Run)
 	defer behind.stop()
 	heard := background(ctx, func(ctx context.Context) { listenTo(ctx, facts, ways.Events(), logger) })
 	defer heard.stop()

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,6 +70,14 @@ func (e Entry) Commit() (namespace string, revision int64, ok bool) {
 }
 
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+
+// Compaction says up to which revision of which namespace documents were dropped, if
+// the entry tells of that.
+func (e Entry) Compaction() (namespace string, revision int64, ok bool) {
+	namespace, number, both := strings.Cut(e.Target, "@")
+	revision, err := strconv.ParseInt(number, 10, 64)
+	return namespace, revision, both && err == nil && e.Action == "namespace.compact" && e.Outcome == "done"
+}
 
 // A Head is where the chain of the audit ends.
 type Head struct {
@@ -132,7 +141,17 @@ type Change struct {
 	Op   string
 	Name string
 	ETag string
+	// Dropped is the digest of a document that was compacted away, "" while it is there.
+	Dropped string
 	config.Document
+}
+
+// digest is that of the change's document, be it there or not.
+func (c Change) digest() string {
+	if c.Dropped != "" {
+		return c.Dropped
+	}
+	return config.DigestOf(c.Body).Hex()
 }
 
 // A Commit is one of a namespace's history, with its documents.
@@ -163,12 +182,16 @@ func (c *Change) UnmarshalJSON(body []byte) error {
 		Op, Name, ETag, MediaType string
 		Value                     json.RawMessage
 		Text, Base64              *string
+		Compacted                 bool
+		SHA256                    string
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
 		return err
 	}
 	*c = Change{Op: said.Op, Name: said.Name, ETag: said.ETag, Document: config.Document{MediaType: said.MediaType}}
 	switch {
+	case said.Compacted:
+		c.Dropped = said.SHA256
 	case said.Text != nil:
 		c.Body = []byte(*said.Text)
 	case said.Base64 != nil:
@@ -197,6 +220,11 @@ func around(body, value []byte) []byte {
 	return body[from:end]
 }
 
+// Compacted reports whether documents of the commit were dropped.
+func (c Commit) Compacted() bool {
+	return slices.ContainsFunc(c.Changes, func(change Change) bool { return change.Dropped != "" })
+}
+
 // Sum is the hash that the commit must have.
 func (c Commit) Sum() string {
 	fields := []string{
@@ -205,7 +233,7 @@ func (c Commit) Sum() string {
 	for _, change := range c.Changes {
 		fields = append(fields, change.Op, change.Name)
 		if change.MediaType != "" {
-			fields = append(fields, change.MediaType, config.DigestOf(change.Body).Hex())
+			fields = append(fields, change.MediaType, change.digest())
 		}
 	}
 	return sum(c.Previous, fields...)
@@ -242,7 +270,7 @@ func (w *Commits) Next(c Commit) []error {
 		found("revision %d of %s was changed", c.Revision, c.Namespace)
 	}
 	for _, change := range c.Changes {
-		if change.MediaType != "" && change.ETag != string(change.Document.ETag()) {
+		if change.MediaType != "" && change.Dropped == "" && change.ETag != string(change.Document.ETag()) {
 			found("revision %d of %s names another ETag than that of %s", c.Revision, c.Namespace, change.Name)
 		}
 	}

@@ -27,7 +27,17 @@ type Change struct {
 	ETag config.ETag // of the document that is put, or of the one that is deleted
 	// Creates says of a put that nothing stood there before. History does not keep it.
 	Creates bool
+	// Dropped is the digest of a document that was compacted away; nil while it is there.
+	Dropped *config.Digest
 	config.Document
+}
+
+// Digest is that of the change's document, be it there or not.
+func (c Change) Digest() config.Digest {
+	if c.Dropped != nil {
+		return *c.Dropped
+	}
+	return config.DigestOf(c.Body)
 }
 
 // A Commit is the write that made a revision. It is immutable.
@@ -55,6 +65,16 @@ func (c Commit) All() []Change { return slices.Concat(c.Changes, c.Schemas) }
 
 // Puts reports whether the change brings a document along.
 func (c Change) Puts() bool { return c.Op == Put || c.Op == PutSchema }
+
+// Whole returns an error that wraps ErrCompacted for a commit that lacks a document.
+func (c Commit) Whole() error {
+	for _, change := range c.All() {
+		if change.Dropped != nil {
+			return Compacted(c.Namespace, change.Name, c.Revision)
+		}
+	}
+	return nil
+}
 
 // A Hash identifies a commit and, through its predecessor's hash, all before it.
 type Hash [sha256.Size]byte
@@ -86,7 +106,7 @@ func (c Commit) canonical() []byte {
 		b = appendNetstring(b, string(change.Name))
 		if change.Puts() {
 			b = appendNetstring(b, change.MediaType)
-			b = appendNetstring(b, config.DigestOf(change.Body).Hex())
+			b = appendNetstring(b, change.Digest().Hex())
 		}
 	}
 	return b

@@ -26,6 +26,8 @@ const (
 // revision: a rollback does not bring old ones back.
 type Settings struct {
 	Guards Guards `json:"guards"`
+	// Retention says how much of the history keeps its documents.
+	Retention Retention `json:"retention,omitzero"`
 	// FrozenUntil is when commits are taken again; zero where they are taken.
 	FrozenUntil time.Time `json:"frozen_until,omitzero"`
 	Reason      string    `json:"reason,omitempty"` // of the freeze
@@ -48,7 +50,7 @@ func (s Settings) Check(at time.Time) error {
 	case len(s.Reason) > maxReason || !printable(s.Reason):
 		return fmt.Errorf("%w: a reason is one line of at most %d bytes", ErrInvalidSettings, maxReason)
 	}
-	return nil
+	return s.Retention.Check()
 }
 
 func printable(s string) bool {
@@ -68,6 +70,9 @@ func (s Settings) Entry(namespace config.Name, by Actor, at time.Time) Entry {
 	detail := fmt.Sprintf("guards: empty %t, from %d configs on at most %d%% deleted and at least %d%% kept", s.Guards.Empty, s.Guards.Configs, s.Guards.DeletedPercent, s.Guards.KeptPercent)
 	if !s.FrozenUntil.IsZero() {
 		detail += fmt.Sprintf("; frozen until %s: %.300s", s.FrozenUntil.UTC().Format(time.RFC3339), s.Reason)
+	}
+	if r := s.Retention; !r.Everything() {
+		detail += fmt.Sprintf("; the history is kept for %d revisions and %d days", r.Revisions, r.Days)
 	}
 	return Entry{At: at, Actor: by, Action: ActionSettings, Target: string(namespace), Outcome: OutcomeDone, Detail: detail}
 }

@@ -55,6 +55,7 @@ var access = map[string]grant{
 	"POST /v1/namespaces/{ns}/configs/{name}/checks": readers,
 	"GET /v1/namespaces/{ns}":                        readers,
 	"PATCH /v1/namespaces/{ns}":                      admins,
+	"POST /v1/namespaces/{ns}/compact":               admins,
 	"GET /v1/namespaces/{ns}/fleet":                  readers,
 	"POST /v1/agents":                                agents,
 	"GET /v1/agents":                                 writers,

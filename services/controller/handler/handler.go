@@ -55,21 +55,22 @@ var statuses = []httpapi.Status{
 
 // Parts are what the handlers stand on.
 type Parts struct {
-	Configs  *usecase.Configs
-	Schemas  *usecase.Schemas
-	Fleet    *usecase.Fleet
-	Undo     *usecase.Undo
-	Settings usecase.Settings
-	Receipts *usecase.Receipts
-	Tokens   *usecase.Tokens
-	Audit    *usecase.Audit
-	Ready    func(context.Context) error // whether the store can be written
-	Bus      func() string               // its state: ok, down or none
-	Pending  func() int                  // commits not yet announced
-	Version  string
-	Epoch    config.Epoch
-	Draining <-chan struct{} // closed when held requests are to be answered
-	Logger   *slog.Logger
+	Configs   *usecase.Configs
+	Schemas   *usecase.Schemas
+	Fleet     *usecase.Fleet
+	Undo      *usecase.Undo
+	Retention *usecase.Retention
+	Settings  usecase.Settings
+	Receipts  *usecase.Receipts
+	Tokens    *usecase.Tokens
+	Audit     *usecase.Audit
+	Ready     func(context.Context) error // whether the store can be written
+	Bus       func() string               // its state: ok, down or none
+	Pending   func() int                  // commits not yet announced
+	Version   string
+	Epoch     config.Epoch
+	Draining  <-chan struct{} // closed when held requests are to be answered
+	Logger    *slog.Logger
 }
 
 // A Handler answers the controller's requests.
@@ -113,6 +114,7 @@ func (h *Handler) routes() []route {
 		{"GET /v1/namespaces/{ns}/diff", h.getDiff},
 		{"GET /v1/namespaces/{ns}", h.getSettings},
 		{"PATCH /v1/namespaces/{ns}", h.patchSettings},
+		{"POST /v1/namespaces/{ns}/compact", h.postCompact},
 		{"GET /v1/namespaces/{ns}/revisions", h.listRevisions},
 		{"GET /v1/namespaces/{ns}/revisions/{revision}", h.getRevision},
 		{"GET /v1/namespaces/{ns}/fleet", h.getFleet},

@@ -56,7 +56,7 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{t: t, store: store, draining: make(chan struct{})}
 	s.parts = handler.Parts{
-		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Settings: store, Receipts: usecase.NewReceipts(store),
+		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Retention: usecase.NewRetention(store, quiet), Settings: store, Receipts: usecase.NewReceipts(store),
 		Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Pending: func() int { return 0 },
 		Bus: func() string { return "none" }, Version: "test", Epoch: store.Epoch(), Draining: s.draining, Logger: quiet,
 	}

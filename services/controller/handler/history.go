@@ -42,7 +42,8 @@ func (h *Handler) listRevisions(w http.ResponseWriter, r *http.Request) error {
 }
 
 // getRevision answers GET /v1/namespaces/{ns}/revisions/{revision}: one commit,
-// its documents as a snapshot would have them.
+// its documents as a snapshot would have them. With ?compacted=true it is also
+// answered where documents were dropped, with their digests in their place.
 func (h *Handler) getRevision(w http.ResponseWriter, r *http.Request) error {
 	namespace, err := namespaceOf(r)
 	if err != nil {
@@ -52,7 +53,14 @@ func (h *Handler) getRevision(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	partly, err := switchOf(r, "compacted")
+	if err != nil {
+		return err
+	}
 	commit, err := h.Configs.Revision(r.Context(), namespace, revision)
+	if err == nil && !partly {
+		err = commit.Whole()
+	}
 	if err != nil {
 		return err
 	}
@@ -82,7 +90,11 @@ func encodeCommit(c domain.Commit) []byte {
 		if change.Puts() {
 			b = appendMember(b, `,"etag":`, change.ETag)
 			b = appendMember(b, `,"mediaType":`, change.MediaType)
-			b = change.AppendMember(append(b, ','))
+			if b = append(b, ','); change.Dropped == nil {
+				b = change.AppendMember(b)
+			} else {
+				b = appendMember(b, `"compacted":true,"sha256":`, change.Digest().Hex())
+			}
 		}
 		b = append(b, '}')
 	}

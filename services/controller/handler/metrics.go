@@ -23,7 +23,7 @@ func newMetrics(h *Handler) metrics {
 		commits: counter("commits_total", "Writes that were answered, by whether they made a revision.", "changed"),
 		pulls:   counter("pulls_total", "Snapshots that were asked for, by the status of the answer.", "status"),
 		reports: counter("reports_total", "Verdicts and fetches that were reported, by what became of them.", "outcome"),
-		gauges: []prometheus.Collector{
+		gauges: append(compacted(h.Retention),
 			gauge("outbox_pending", "Commits that are not announced yet.", func() float64 { return float64(h.Pending()) }),
 			gauge("bus_up", "1 while the bus takes what is published.", func() float64 {
 				if h.Bus() == "ok" {
@@ -32,7 +32,7 @@ func newMetrics(h *Handler) metrics {
 				return 0
 			}),
 			census{h},
-		},
+		),
 	}
 }
 

@@ -35,6 +35,10 @@ type settingsPatch struct {
 		DeletedPercent *int  `json:"deleted_percent"`
 		KeptPercent    *int  `json:"kept_percent"`
 	} `json:"guards"`
+	Retention struct {
+		Revisions *int `json:"keep_revisions"`
+		Days      *int `json:"keep_days"`
+	} `json:"retention"`
 	FrozenUntil json.RawMessage `json:"frozen_until"` // null ends a freeze
 	Reason      *string         `json:"reason"`
 }
@@ -62,6 +66,8 @@ func (p settingsPatch) over(s domain.Settings) (domain.Settings, error) {
 	set(&s.Guards.Configs, p.Guards.Configs)
 	set(&s.Guards.DeletedPercent, p.Guards.DeletedPercent)
 	set(&s.Guards.KeptPercent, p.Guards.KeptPercent)
+	set(&s.Retention.Revisions, p.Retention.Revisions)
+	set(&s.Retention.Days, p.Retention.Days)
 	switch {
 	case bytes.Equal(p.FrozenUntil, []byte("null")):
 		s.FrozenUntil, s.Reason = time.Time{}, ""

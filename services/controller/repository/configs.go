@@ -31,6 +31,7 @@ type changeRow struct {
 	Etag      string
 	Size      int
 	Body      []byte
+	Dropped   []byte `gorm:"->"` // only a compaction writes it
 }
 
 func (changeRow) TableName() string { return "changes" }

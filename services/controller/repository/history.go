@@ -44,7 +44,7 @@ func (row commitRow) commit() domain.Commit {
 
 func (row changeRow) change() domain.Change {
 	return domain.Change{
-		Op: domain.Op(row.Op), Name: config.Name(row.Name), ETag: config.ETag(row.Etag),
+		Op: domain.Op(row.Op), Name: config.Name(row.Name), ETag: config.ETag(row.Etag), Dropped: row.dropped(),
 		Document: config.Document{MediaType: row.MediaType, Body: row.Body},
 	}
 }
@@ -126,7 +126,7 @@ func (s *Store) Document(ctx context.Context, namespace, name config.Name, at co
 	if len(rows) == 0 || rows[0].Op == string(domain.Delete) {
 		return config.Entry{}, fmt.Errorf("%w: %s/%s did not stand at revision %d", domain.ErrNotFound, namespace, name, at)
 	}
-	return rows[0].entry(), nil
+	return rows[0].kept()
 }
 
 // written returns an error that wraps domain.ErrNotFound for a revision that there

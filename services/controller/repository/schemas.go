@@ -138,5 +138,5 @@ func (s *Store) Schema(ctx context.Context, namespace, name config.Name, at conf
 	if len(rows) == 0 || rows[0].Op == string(domain.DeleteSchema) {
 		return config.Entry{}, fmt.Errorf("%w: schema %s/%s", domain.ErrNotFound, namespace, name)
 	}
-	return rows[0].entry(), nil
+	return rows[0].kept()
 }

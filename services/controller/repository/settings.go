@@ -20,6 +20,8 @@ type settingsRow struct {
 	KeptPercent    int
 	FrozenUntil    int64
 	Reason         string
+	KeepRevisions  int
+	KeepDays       int
 }
 
 func (settingsRow) TableName() string { return "settings" }
@@ -28,6 +30,7 @@ func rowOfSettings(namespace config.Name, s domain.Settings) *settingsRow {
 	row := &settingsRow{
 		Namespace: string(namespace), GuardEmpty: s.Guards.Empty, GuardConfigs: s.Guards.Configs,
 		DeletedPercent: s.Guards.DeletedPercent, KeptPercent: s.Guards.KeptPercent, Reason: s.Reason,
+		KeepRevisions: s.Retention.Revisions, KeepDays: s.Retention.Days,
 	}
 	if !s.FrozenUntil.IsZero() {
 		row.FrozenUntil = s.FrozenUntil.UnixMilli()
@@ -39,6 +42,7 @@ func (row settingsRow) settings() domain.Settings {
 	s := domain.Settings{Reason: row.Reason, Guards: domain.Guards{
 		Empty: row.GuardEmpty, Configs: row.GuardConfigs, DeletedPercent: row.DeletedPercent, KeptPercent: row.KeptPercent,
 	}}
+	s.Retention = domain.Retention{Revisions: row.KeepRevisions, Days: row.KeepDays}
 	if row.FrozenUntil != 0 {
 		s.FrozenUntil = time.UnixMilli(row.FrozenUntil).UTC()
 	}

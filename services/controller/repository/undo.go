@@ -27,7 +27,11 @@ func (s *Store) State(ctx context.Context, namespace config.Name, at config.Revi
 	}
 	entries := make([]config.Entry, 0, len(rows))
 	for _, row := range rows {
-		entries = append(entries, row.entry())
+		entry, err := row.kept()
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
 	}
 	return entries, nil
 }
