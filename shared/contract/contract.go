@@ -103,10 +103,12 @@ func (c *Contract) Serve(handler http.Handler, w *httptest.ResponseRecorder, r *
 	asked := r.Clone(r.Context())
 	asked.Body = io.NopCloser(bytes.NewReader(body))
 	handler.ServeHTTP(w, r)
-	if r.Context().Err() != nil {
-		return nil // nobody waits for an answer
+	select {
+	case <-r.Context().Done(): // nobody waits for an answer
+		return nil
+	default:
+		return c.Check(asked, w.Result())
 	}
-	return c.Check(asked, w.Result())
 }
 
 // Check holds an answer and its request against the contract, as Serve does. It
