@@ -95,7 +95,7 @@ Exit codes: 0 done · 1 failed · 2 usage · 3 not found · 4 somebody else was 
 		&cobra.Group{ID: groupFleet, Title: "The fleet:"},
 		&cobra.Group{ID: groupOther, Title: "More:"},
 	)
-	group(cmd, groupConfigs, t.put(), t.get(), t.delete(), t.list(), t.watch(), t.history(), t.apply(), t.export(), t.schema(), t.check(), t.diff(), t.rollback(), t.revert(), t.guards(), t.freeze(), t.thaw())
+	group(cmd, groupConfigs, t.put(), t.get(), t.delete(), t.list(), t.watch(), t.history(), t.apply(), t.export(), t.schema(), t.check(), t.diff(), t.rollback(), t.revert(), t.compact(), t.guards(), t.freeze(), t.thaw())
 	group(cmd, groupFleet, t.fleet(), t.agents(), t.agent(), t.status(), t.events())
 	group(cmd, groupOther, t.tokens(), t.audit(), t.up(), t.version(), completion())
 	cmd.SetHelpCommandGroupID(groupOther)

@@ -29,10 +29,11 @@ type verifier struct {
 	before  map[config.Name]int64 // where namespaces stood before the audit was read: it tells of all until there
 	since   map[config.Name]int64 // the first revision that it tells of
 	newest  map[config.Name]int64 // the last one
+	dropped map[config.Name]int64 // the newest revision whose documents it says were compacted
 }
 
 func (t *tool) runVerify(cmd *cobra.Command, c *client.Client) error {
-	v := &verifier{cmd: cmd, c: c, told: map[string]string{}, before: map[config.Name]int64{}, since: map[config.Name]int64{}, newest: map[config.Name]int64{}}
+	v := &verifier{cmd: cmd, c: c, told: map[string]string{}, before: map[config.Name]int64{}, since: map[config.Name]int64{}, newest: map[config.Name]int64{}, dropped: map[config.Name]int64{}}
 	if err := v.verify(); err != nil {
 		return err
 	}
@@ -116,6 +117,7 @@ func (v *verifier) audit() error {
 
 // note remembers which commit an entry tells of.
 func (v *verifier) note(e chain.Entry) {
+	v.noteCompaction(e)
 	namespace, revision, ok := e.Commit()
 	if !ok {
 		return
@@ -155,7 +157,7 @@ func (v *verifier) histories() error {
 func (v *verifier) history(namespace config.Name, newest int64) error {
 	walk := chain.NewCommits(string(namespace), newest)
 	for revision := newest; revision > 0; revision-- {
-		answer, err := v.c.Do(v.cmd.Context(), client.Request{Path: client.NamespacePath(namespace, fmt.Sprintf("/revisions/%d", revision))})
+		answer, err := v.c.Do(v.cmd.Context(), client.Request{Path: client.NamespacePath(namespace, fmt.Sprintf("/revisions/%d?compacted=true", revision))})
 		if exitCode(err) == exitNotFound {
 			v.find(fmt.Errorf("revision %d of %s is missing", revision, namespace))
 			walk.Skip(revision)
@@ -172,6 +174,9 @@ func (v *verifier) history(namespace config.Name, newest int64) error {
 		}
 		v.find(walk.Next(commit)...)
 		v.compare(namespace, commit)
+		if err := v.compareCompacted(namespace, commit); err != nil {
+			return err
+		}
 		v.commits++
 	}
 	v.find(walk.End())
