@@ -40,17 +40,9 @@ func (h *Handler) postCommit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var asked proposal
-	if err := httpapi.ReadJSON(w, r, maxCommit, &asked); err != nil {
+	p, err := readProposal(w, r)
+	if err != nil {
 		return err
-	}
-	p := domain.Proposal{Message: asked.Message, Base: asked.Base}
-	for i, change := range asked.Changes {
-		read, err := change.read()
-		if err != nil {
-			return fmt.Errorf("change %d: %w", i+1, err)
-		}
-		p.Changes = append(p.Changes, read)
 	}
 	return h.commit(w, r, namespace, p, h.Configs.Commit, func(commit domain.Commit) outcome {
 		as := outcome{status: http.StatusOK}
@@ -60,6 +52,23 @@ func (h *Handler) postCommit(w http.ResponseWriter, r *http.Request) error {
 		as.name, as.etag = only(p.Changes, commit)
 		return as
 	})
+}
+
+// readProposal reads the body of a commit, and checks the documents in it.
+func readProposal(w http.ResponseWriter, r *http.Request) (domain.Proposal, error) {
+	var asked proposal
+	if err := httpapi.ReadJSON(w, r, maxCommit, &asked); err != nil {
+		return domain.Proposal{}, err
+	}
+	p := domain.Proposal{Message: asked.Message, Base: asked.Base}
+	for i, change := range asked.Changes {
+		read, err := change.read()
+		if err != nil {
+			return p, fmt.Errorf("change %d: %w", i+1, err)
+		}
+		p.Changes = append(p.Changes, read)
+	}
+	return p, nil
 }
 
 // only returns the one config that a commit is about, or nothing.
