@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/heraldconf/herald/shared/config"
@@ -117,13 +118,14 @@ const ActionCompact = "namespace.compact"
 // Entry tells of the compaction. Its target names the newest revision that lost a
 // document: no later one may lack any.
 func (c Compaction) Entry(r Retention, by Actor, at time.Time) Entry {
-	detail := fmt.Sprintf("dropped %d documents, %d bytes; all since revision %d is kept (keep_revisions %d, keep_days %d):", c.Documents, c.Bytes, c.KeptFrom, r.Revisions, r.Days)
+	var detail strings.Builder
+	fmt.Fprintf(&detail, "dropped %d documents, %d bytes; all since revision %d is kept (keep_revisions %d, keep_days %d):", c.Documents, c.Bytes, c.KeptFrom, r.Revisions, r.Days)
 	for i, d := range c.Dropped {
 		if i == maxTold {
-			detail += fmt.Sprintf(" and %d more", c.Documents-maxTold)
+			fmt.Fprintf(&detail, " and %d more", c.Documents-maxTold)
 			break
 		}
-		detail += fmt.Sprintf(" %s@%d", d.Name, d.Revision)
+		fmt.Fprintf(&detail, " %s@%d", d.Name, d.Revision)
 	}
-	return Entry{At: at, Actor: by, Action: ActionCompact, Target: fmt.Sprintf("%s@%d", c.Namespace, c.Newest), Outcome: OutcomeDone, Detail: detail}
+	return Entry{At: at, Actor: by, Action: ActionCompact, Target: fmt.Sprintf("%s@%d", c.Namespace, c.Newest), Outcome: OutcomeDone, Detail: detail.String()}
 }

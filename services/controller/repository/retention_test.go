@@ -29,11 +29,12 @@ func compact(t *testing.T, s *repository.Store, keep domain.Retention, at time.T
 	return all, times
 }
 
-func names(c domain.Compaction) (all string) {
+func names(c domain.Compaction) string {
+	var all strings.Builder
 	for _, d := range c.Dropped {
-		all += fmt.Sprintf("%s %s@%d;", d.Op, d.Name, d.Revision)
+		fmt.Fprintf(&all, "%s %s@%d;", d.Op, d.Name, d.Revision)
 	}
-	return all
+	return all.String()
 }
 
 // writtenHistory makes seven revisions: limits changes in most, motd stands since the
@@ -86,6 +87,35 @@ func TestCompact(t *testing.T) {
 		stillWhole(t, s, c.from)
 		if again, _ := compact(t, s, c.keep, at); again.Documents != 0 {
 			t.Errorf("%+v: the second time dropped %q", c.keep, names(again))
+		}
+	}
+}
+
+// TestCompactByAge: what stood at the cutoff is kept, however old it is, and a clock
+// that was set back drops nothing more.
+func TestCompactByAge(t *testing.T) {
+	for name, c := range map[string]struct {
+		days  []int
+		from  config.Revision
+		drops string
+	}{
+		"in order":     {[]int{0, 10, 20, 30}, 3, "put limits@1;put limits@2;"},
+		"set back":     {[]int{0, 30, 10, 31}, 1, ""},
+		"on the point": {[]int{0, 25, 26, 30}, 2, "put limits@1;"},
+	} {
+		s := fresh(t)
+		start := time.Now().UTC().Truncate(time.Millisecond)
+		for i, day := range c.days {
+			_, err := s.Update(t.Context(), "payments", func(now domain.Namespace) (domain.Commit, error) {
+				return domain.Revise(now, domain.Proposal{Changes: []domain.Change{put("limits", fmt.Sprint(i))}}, start.AddDate(0, 0, day))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		did, _ := compact(t, s, domain.Retention{Days: 10}, start.AddDate(0, 0, 35))
+		if did.KeptFrom != c.from || names(did) != c.drops {
+			t.Errorf("%s: dropped %q, kept from %d; want %q from %d", name, names(did), did.KeptFrom, c.drops, c.from)
 		}
 	}
 }
