@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +20,16 @@ import (
 type safe struct {
 	tokens map[string]domain.Token
 	told   []domain.Entry
-	used   map[string]time.Time
 	err    error
+
+	mu   sync.Mutex
+	used map[string]time.Time
+}
+
+func (v *safe) uses() map[string]time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.used
 }
 
 func (v *safe) LoadTokens(context.Context) (tokens []domain.Token, err error) {
@@ -42,6 +51,8 @@ func (v *safe) SaveTokens(_ context.Context, tokens []domain.Token, told []domai
 }
 
 func (v *safe) TokensUsed(_ context.Context, used map[string]time.Time) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.used = used
 	return v.err
 }
@@ -185,17 +196,17 @@ func TestUseIsKeptOnceAMinute(t *testing.T) {
 		tokens.Used("")
 		tokens.Used("nobody")
 		at := time.Now()
-		if synctest.Wait(); v.used != nil {
+		if synctest.Wait(); v.uses() != nil {
 			t.Error("a request costs the store a write")
 		}
 		time.Sleep(time.Minute)
-		if synctest.Wait(); len(v.used) != 1 || !v.used[made.ID].Equal(at) {
-			t.Errorf("kept %v, used at %s", v.used, at)
+		if synctest.Wait(); len(v.uses()) != 1 || !v.uses()[made.ID].Equal(at) {
+			t.Errorf("kept %v, used at %s", v.uses(), at)
 		}
 		tokens.Used(made.ID)
 		last := time.Now()
 		cancel()
-		if synctest.Wait(); !v.used[made.ID].Equal(last) {
+		if synctest.Wait(); !v.uses()[made.ID].Equal(last) {
 			t.Error("the last use is lost at a stop")
 		}
 		if listed := tokens.List("", 10); len(listed) != 1 || !listed[0].LastUsedAt.Equal(last) {
@@ -206,11 +217,14 @@ func TestUseIsKeptOnceAMinute(t *testing.T) {
 
 // A ledger is a Journal in memory.
 type ledger struct {
+	mu      sync.Mutex
 	entries []domain.Entry
 	err     error
 }
 
 func (l *ledger) AppendEntries(_ context.Context, entries []domain.Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.err == nil {
 		l.entries = append(l.entries, entries...)
 	}
