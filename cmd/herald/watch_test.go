@@ -66,7 +66,7 @@ func pagedHistory(asked *[]string) http.Handler {
 		_, _ = fmt.Sscan(r.URL.Query().Get("before"), &from)
 		var page []map[string]any
 		for revision := from; revision > max(from-3, 0); revision-- {
-			name := string("ba"[revision%2:][:1])
+			name := "ba"[revision%2:][:1]
 			page = append(page, map[string]any{"revision": revision, "changes": []map[string]any{{"op": "put", "name": name}}})
 		}
 		body := map[string]any{"revisions": page}
