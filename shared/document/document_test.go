@@ -12,12 +12,13 @@ import (
 
 // bomb is the billion laughs as YAML: ten short lines that stand for 10^9 values.
 var bomb = func() string {
-	text := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+	var text strings.Builder
+	text.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n")
 	for i := byte('1'); i <= '9'; i++ {
 		before := "*a" + string(i-1)
-		text += "a" + string(i) + ": &a" + string(i) + " [" + strings.Repeat(before+",", 9) + before + "]\n"
+		text.WriteString("a" + string(i) + ": &a" + string(i) + " [" + strings.Repeat(before+",", 9) + before + "]\n")
 	}
-	return text
+	return text.String()
 }()
 
 // tower is aliases on aliases, each a level deeper: few values, much depth.
