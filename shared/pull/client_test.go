@@ -214,6 +214,18 @@ func TestRetryAfterAsADate(t *testing.T) {
 	}
 }
 
+func TestRetryAfterInYearsIsADay(t *testing.T) {
+	for _, value := range []string{"Fri, 01 Jan 2100 00:00:00 GMT", "99999999999"} {
+		_, err := client(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", value)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}).Fetch(t.Context(), pull.Request{Namespace: "payments"})
+		if refusal, _ := errors.AsType[*pull.Refusal](err); refusal == nil || refusal.RetryAfter != 24*time.Hour {
+			t.Errorf("Retry-After %s: %+v", value, refusal)
+		}
+	}
+}
+
 func TestClientEndsWithItsContext(t *testing.T) {
 	arrived := make(chan struct{})
 	c := client(t, func(_ http.ResponseWriter, r *http.Request) {
