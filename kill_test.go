@@ -16,12 +16,13 @@ import (
 	"time"
 )
 
-// programs builds the three services once, as real programs.
+// programs builds the three services once, as real programs. TestMain removes them.
 var programs = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "herald-programs")
 	if err != nil {
 		return "", err
 	}
+	built = folder
 	out, err := exec.Command("go", "build", "-o", folder, "./cmd/controller", "./cmd/agent", "./cmd/worker").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
@@ -29,10 +30,12 @@ var programs = sync.OnceValues(func() (string, error) {
 	return folder, nil
 })
 
+var built string // where programs has put them
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if folder, err := programs(); err == nil {
-		_ = os.RemoveAll(folder)
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }

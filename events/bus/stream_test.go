@@ -27,7 +27,7 @@ func TestHearsWhatIsPublishedWhileItReconnectsBeforeItsFirstMessage(t *testing.T
 			server := eventstest.Redis(t, args...)
 			add(t, server.Client(), topic, "*", "payload", "old")
 			slow := quick
-			slow.retry, slow.retryMax = time.Second, time.Second
+			slow.retry, slow.retryMax = 4*time.Second, 4*time.Second // longer than a loaded machine needs to start Redis
 			b := openBus(t, server.URL(), slow)
 			r, told := hearConnected(t, b, topic), statesOf(b)
 			server.Kill()

@@ -260,8 +260,9 @@ func TestOverRedis(t *testing.T) {
 	}
 	redis.Start()
 	await(t, "the newest revision", func() bool { seen := announced(); return len(seen) > 0 && seen[len(seen)-1] == "payments@23" })
-	if seen := announced(); len(seen) != 1 {
-		t.Errorf("announced %v, want the newest alone", seen)
+	// One announcement may have been under way all through the outage.
+	if seen := announced(); len(seen) > 2 {
+		t.Errorf("announced %v, want the newest alone, or behind the one that was under way", seen)
 	}
 
 	worker, err := bus.Open(redis.URL(), quiet)

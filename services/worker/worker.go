@@ -54,7 +54,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 	listener := c.Listener
 	if listener == nil {
 		if listener, err = httpapi.Listen(ctx, c.Listen, c.AllowAnonymous, "an explicit --allow-anonymous"); err != nil {
-			return settings.Usagef("%w", err)
+			return settings.Usagef("--listen: %w", err)
 		}
 	}
 	notifications, err := bus.Open(c.Bus, logger)

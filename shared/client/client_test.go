@@ -306,3 +306,28 @@ func TestSnapshotIsChecked(t *testing.T) {
 		t.Errorf("a 200 with the ETag one has: %v %v", got, err)
 	}
 }
+
+func TestRetryAfterIsBounded(t *testing.T) {
+	for header, want := range map[string]time.Duration{"": 0, "3": 3 * time.Second, "-1": 0, "soon": 0, "999999999": time.Hour} {
+		c := serve(t, "", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		_, err := c.Do(t.Context(), client.Request{Path: "/"})
+		if p, ok := errors.AsType[*httpapi.Problem](err); !ok || p.RetryAfter != want || p.Status != http.StatusServiceUnavailable {
+			t.Errorf("Retry-After %q: %+v", header, err)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for got, want := range map[string]string{
+		client.NamespacePath("payments", "/fleet"): "/v1/namespaces/payments/fleet",
+		client.ConfigPath("payments", "limits"):    "/v1/namespaces/payments/configs/limits",
+		client.AgentPath("host/7"):                 "/v1/agents/host%2F7",
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,9 +124,9 @@ func TestUnexpected404BacksOff(t *testing.T) {
 func TestRefusedBodyIsNotHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpstream(1)
-		refused := 0
+		var refused atomic.Int32
 		run(t, u, func(p *Puller) {
-			p.Keep = func(context.Context, Answer) error { refused++; return config.ErrOlder }
+			p.Keep = func(context.Context, Answer) error { refused.Add(1); return config.ErrOlder }
 		})
 		time.Sleep(time.Minute)
 		for _, a := range u.asks() {
@@ -133,8 +134,8 @@ func TestRefusedBodyIsNotHeld(t *testing.T) {
 				t.Fatal("the ETag of a refused body was sent")
 			}
 		}
-		if refused < 2 {
-			t.Errorf("refused %d times", refused)
+		if n := refused.Load(); n < 2 {
+			t.Errorf("refused %d times", n)
 		}
 	})
 }

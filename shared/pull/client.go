@@ -241,7 +241,7 @@ func NewRefusal(response *http.Response) *Refusal {
 // retryAfter reads a Retry-After, in seconds or as a date.
 func retryAfter(value string) time.Duration {
 	if at, err := http.ParseTime(value); err == nil {
-		return max(0, time.Until(at))
+		return min(max(0, time.Until(at)), maxSeconds*time.Second)
 	}
 	return parseSeconds(value)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,12 +134,7 @@ func matches(h http.Header, etag config.ETag) bool {
 	if any {
 		return true
 	}
-	for _, tag := range tags {
-		if tag == etag {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(tags, etag)
 }
 
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, found resource, same bool) {

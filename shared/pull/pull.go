@@ -95,11 +95,14 @@ func formatSeconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 }
 
+// maxSeconds is the longest time that somebody else may set: a day.
+const maxSeconds = 86_400
+
 // parseSeconds reads a number of seconds, 0 where there is none.
 func parseSeconds(s string) time.Duration {
 	seconds, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(seconds) || seconds <= 0 {
 		return 0
 	}
-	return time.Duration(min(seconds, 86_400) * float64(time.Second))
+	return time.Duration(min(seconds, maxSeconds) * float64(time.Second))
 }

@@ -194,25 +194,20 @@ func TestNudgesCoalesce(t *testing.T) {
 func TestNudgeSpreads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpstream(1)
-		var first, last time.Time
+		var fleet []*Puller
 		for range 40 {
 			p, _ := run(t, u, nil)
-			time.Sleep(time.Millisecond)
+			fleet = append(fleet, p)
+		}
+		time.Sleep(minGap) // so that each has begun
+		before := len(u.asks())
+		for _, p := range fleet {
 			p.Nudge(Nudge{Spread: 4 * time.Second})
 		}
-		began := time.Now()
-		time.Sleep(5 * time.Second)
-		n := 0
-		for _, a := range u.asks() {
-			if a.at.After(began) {
-				if n++; first.IsZero() {
-					first = a.at
-				}
-				last = a.at
-			}
-		}
-		if n < 40 || last.Sub(first) < 2*time.Second {
-			t.Errorf("%d pulls between %s and %s", n, first, last)
+		time.Sleep(4 * time.Second)
+		asked := u.asks()[before:]
+		if n := len(asked); n < 40 || asked[n-1].at.Sub(asked[0].at) < 2*time.Second {
+			t.Errorf("%d pulls, %s apart", n, asked[n-1].at.Sub(asked[0].at))
 		}
 	})
 }

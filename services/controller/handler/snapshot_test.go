@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -71,46 +68,6 @@ func TestCodings(t *testing.T) {
 		s.ask("GET", "/v1/namespaces/payments/snapshot", "", "If-None-Match: "+a.Header().Get("Etag")).expect(304)
 	}
 	s.ask("GET", "/v1/namespaces/payments/snapshot", "", "Accept-Encoding: gzip, zstd").header(map[string]string{"Content-Encoding": "zstd"})
-}
-
-// TestCorpus: every real file comes back as it was written, alone and within the
-// snapshot, and is unchanged when it is put again.
-func TestCorpus(t *testing.T) {
-	root := os.Getenv("HERALD_CORPUS")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "corpus")
-	}
-	files, _ := filepath.Glob(filepath.Join(root, "*", "ok-*"))
-	if len(files) == 0 {
-		t.Skipf("no corpus at %s: set HERALD_CORPUS to a folder of configurations", root)
-	}
-	s := newSite(t)
-	mediaTypes := map[string]string{".yaml": "application/yaml", ".yml": "application/yaml", ".toml": "application/toml"}
-	written := map[config.Name][]byte{}
-	for i, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := fmt.Sprintf("/v1/namespaces/corpus/configs/c%d", i)
-		mediaType := mediaTypes[filepath.Ext(file)]
-		s.ask("PUT", path, string(body), "Content-Type: "+mediaType).expect(201)
-		s.ask("PUT", path, string(body), "Content-Type: "+mediaType).expect(200, `"changed":false`)
-		if got := s.ask("GET", path, "").expect(200).Body.Bytes(); !bytes.Equal(got, body) {
-			t.Errorf("%s came back otherwise", file)
-		}
-		written[config.Name(fmt.Sprintf("c%d", i))] = body
-	}
-	snapshot, err := config.Open(s.ask("GET", "/v1/namespaces/corpus/snapshot", "").Body.Bytes())
-	if err != nil || len(snapshot.Configs) != len(files) {
-		t.Fatalf("%d of %d files, %v", len(snapshot.Configs), len(files), err)
-	}
-	for _, e := range snapshot.Configs {
-		if !bytes.Equal(e.Body, written[e.Name]) {
-			t.Errorf("%s stands otherwise in the snapshot", e.Name)
-		}
-	}
-	t.Logf("%d files", len(files))
 }
 
 // held asks in the background and returns the answer and how long it took.
