@@ -57,7 +57,7 @@ func (t *tool) runCompact(cmd *cobra.Command, c *client.Client, arg string, aske
 	case done.Namespace != namespace || done.DryRun != asked.DryRun:
 		return errStranger
 	case t.output == asJSON:
-		return writeJSON(cmd.OutOrStdout(), json.RawMessage(answer))
+		return writeJSON(cmd.OutOrStdout(), answer)
 	}
 	return writeCompaction(cmd, done)
 }

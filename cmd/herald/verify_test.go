@@ -162,6 +162,9 @@ func (v *vault) rows(table, where string) (rows []any) {
 		}
 		rows = append(rows, row)
 	}
+	if err := found.Err(); err != nil {
+		v.t.Fatal(err)
+	}
 	if len(rows) == 0 {
 		v.t.Fatalf("%s is empty", table)
 	}

@@ -75,11 +75,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	configs.HoldTo(schemas)
 	relay := usecase.NewRelay(store, announcer{facts}, configs, c.Spread, logger)
 	configs.OnCommit(relay.Wake)
-	facts.OnState(func(state bus.State) {
-		if state == bus.OK {
-			relay.Healed()
-		}
-	})
+	facts.OnState(healed(relay))
 	fleet, err := usecase.NewFleet(ctx, store, configs, c.PollInterval, logger)
 	if err != nil {
 		return err
@@ -95,8 +91,9 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	}
 	server := httpapi.NewServer()
 	ways := handler.New(handler.Parts{
-		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Retention: retention, Settings: store, Receipts: usecase.NewReceipts(store),
-		Tokens: tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
+		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Retention: retention, Settings: store,
+		Receipts: usecase.NewReceipts(store),
+		Tokens:   tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
 		Bus:     func() string { return string(facts.State()) },
 		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
 	})
@@ -111,6 +108,15 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	err = server.Serve(ctx, listener, ways.Routes(telemetry.NewRegistry()), logger)
 	logger.Info("controller stops")
 	return err
+}
+
+// healed tells the relay that the bus is there again.
+func healed(relay *usecase.Relay) func(bus.State) {
+	return func(state bus.State) {
+		if state == bus.OK {
+			relay.Healed()
+		}
+	}
 }
 
 // readSchemas makes a set of the documents of schemas.

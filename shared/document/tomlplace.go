@@ -1,6 +1,7 @@
 package document
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -21,11 +22,11 @@ func locateTOML(body []byte, path []string) (int, bool) {
 		case unstable.ArrayTable:
 			keys, at := w.keys(n.Key())
 			above := w.resolve(keys[:len(keys)-1])
-			array := append(above, keys[len(keys)-1])
+			array := append(slices.Clone(above), keys[len(keys)-1])
 			w.note(array, at)
 			id := Pointer(array)
 			w.elements[id]++
-			table = append(array, strconv.Itoa(w.elements[id]-1))
+			table = append(slices.Clone(array), strconv.Itoa(w.elements[id]-1))
 			w.note(table, at)
 		case unstable.KeyValue:
 			w.member(table, n)

@@ -73,8 +73,9 @@ func meant(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 		if len(e.Causes) > 1 && shallow(cause, len(e.InstanceLocation)) {
 			continue
 		}
-		if found != nil {
-			return nil
+		if found != nil { // there are two
+			found = nil
+			break
 		}
 		found = cause
 	}

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,9 +56,7 @@ func (n Namespace) effectiveSchemas(p Proposal) ([]Change, error) {
 // schemasAfter are the schemas that stand once the commit is made.
 func (n Namespace) schemasAfter(c Commit) map[config.Name]Config {
 	next := map[config.Name]Config{}
-	for name, standing := range n.Schemas {
-		next[name] = standing
-	}
+	maps.Copy(next, n.Schemas)
 	for _, change := range c.Schemas {
 		if change.Op == DeleteSchema {
 			delete(next, change.Name)

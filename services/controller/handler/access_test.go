@@ -61,9 +61,10 @@ func TestAccess(t *testing.T) {
 	for _, role := range domain.Roles[1:] {
 		_, secrets[role] = s.token(string(role)+"-1", string(role), "payments")
 	}
-	matrix := fmt.Sprintf("%-52s", "route")
+	var matrix strings.Builder
+	fmt.Fprintf(&matrix, "%-52s", "route")
 	for _, role := range domain.Roles {
-		matrix += fmt.Sprintf("%-10s", role)
+		fmt.Fprintf(&matrix, "%-10s", role)
 	}
 	patterns := handler.Patterns()
 	for _, pattern := range patterns {
@@ -72,7 +73,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s: no line in the table of access.go", pattern)
 			continue
 		}
-		matrix += fmt.Sprintf("\n%-52s", pattern)
+		fmt.Fprintf(&matrix, "\n%-52s", pattern)
 		if s.reaches(pattern, "payments", "") != open {
 			t.Errorf("%s: open is %v, but not so without a token", pattern, open)
 		}
@@ -84,7 +85,7 @@ func TestAccess(t *testing.T) {
 			if open {
 				mark = "open"
 			}
-			matrix += fmt.Sprintf("%-10s", mark)
+			fmt.Fprintf(&matrix, "%-10s", mark)
 			if got := s.reaches(pattern, "payments", secrets[role]); got != may(role) {
 				t.Errorf("%s as %s: let in is %v, the table says %v", pattern, role, got, may(role))
 			}
@@ -93,7 +94,7 @@ func TestAccess(t *testing.T) {
 			}
 		}
 	}
-	t.Log("\n" + matrix)
+	t.Log("\n" + matrix.String())
 	for _, pattern := range handler.GrantedPatterns() {
 		if !slices.Contains(patterns, pattern) {
 			t.Errorf("the table of access.go has %s, which nobody answers", pattern)

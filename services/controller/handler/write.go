@@ -23,7 +23,7 @@ type outcome struct {
 
 // commit makes a commit as the request asks, and answers it. All that makes a
 // revision comes through here, so that what every write can be told is read once.
-func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace config.Name, p domain.Proposal, make maker, of func(domain.Commit) outcome) error {
+func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace config.Name, p domain.Proposal, write maker, of func(domain.Commit) outcome) error {
 	err := checkMessage(p.Message)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace confi
 	p.Actor = actorOf(r)
 	p.Author = p.Actor.Name
 	p.Receipt = receiptOf(r, of)
-	commit, err := make(r.Context(), namespace, p)
+	commit, err := write(r.Context(), namespace, p)
 	if err != nil {
 		return err
 	}

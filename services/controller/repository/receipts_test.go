@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,12 +150,12 @@ func TestState(t *testing.T) {
 	}
 	for at, want := range []string{"", "b=1@1 ", "a=2@2 b=1@1 ", "a=2@2 b=3@3 ", "b=3@3 "} {
 		state, err := store.State(t.Context(), "payments", config.Revision(at))
-		got := ""
+		var got strings.Builder
 		for _, e := range state {
-			got += string(e.Name) + "=" + string(e.Body) + "@" + string(rune('0'+e.Revision)) + " "
+			got.WriteString(string(e.Name) + "=" + string(e.Body) + "@" + string(rune('0'+e.Revision)) + " ")
 		}
-		if err != nil || got != want {
-			t.Errorf("at %d: %q, want %q, %v", at, got, want, err)
+		if err != nil || got.String() != want {
+			t.Errorf("at %d: %q, want %q, %v", at, got.String(), want, err)
 		}
 	}
 	if _, err := store.State(t.Context(), "payments", 5); !errors.Is(err, domain.ErrNotFound) {

@@ -19,8 +19,7 @@ var errUnmet = errors.New("unmet")
 // A fakeSet is schemas of a few words: a document meets one if it has each word, and
 // "@name" refers to another.
 type fakeSet struct {
-	all  map[config.Name][]byte
-	made *int // how many sets were read
+	all map[config.Name][]byte
 }
 
 func (s fakeSet) Uses(name config.Name) ([]config.Name, error) {

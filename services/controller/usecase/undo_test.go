@@ -33,12 +33,12 @@ func TestDifferences(t *testing.T) {
 		{0, 1}: "a: -1 b: -2 ", {1, 2}: "a: 1- c: -3 ", {2, 3}: "b: 2-4 ", {3, 1}: "a: -1 b: 4-2 c: 3- ", {2, 2}: "", {2, 0}: "b: 2- c: 3- ",
 	} {
 		found, err := undo.Diff(t.Context(), "payments", span[0], span[1])
-		got := ""
+		var got strings.Builder
 		for _, d := range found {
-			got += string(d.Name) + ": " + bodyOf(d.Before) + "-" + bodyOf(d.After) + " "
+			got.WriteString(string(d.Name) + ": " + bodyOf(d.Before) + "-" + bodyOf(d.After) + " ")
 		}
-		if err != nil || got != want {
-			t.Errorf("%v: %q, want %q, %v", span, got, want, err)
+		if err != nil || got.String() != want {
+			t.Errorf("%v: %q, want %q, %v", span, got.String(), want, err)
 		}
 	}
 	for _, span := range [][2]config.Revision{{4, 1}, {1, 4}} {
