@@ -3,6 +3,7 @@ package usecase_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 // An attic drops one document at a time, until none of those it has is left.
 type attic struct {
+	mu        sync.Mutex
 	documents map[config.Name]int
 	retained  map[config.Name]domain.Retention
 	by        []domain.Actor
@@ -21,6 +23,8 @@ type attic struct {
 }
 
 func (a *attic) Retained(context.Context) (map[config.Name]domain.Retention, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	return a.retained, a.fails
 }
 
@@ -29,6 +33,8 @@ func (a *attic) Compactable(_ context.Context, namespace config.Name, _ domain.R
 }
 
 func (a *attic) Compact(_ context.Context, namespace config.Name, _ domain.Retention, by domain.Actor, _ time.Time) (domain.Compaction, bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	did := domain.Compaction{Namespace: namespace}
 	if a.fails != nil || a.documents[namespace] == 0 {
 		return did, false, a.fails
@@ -49,18 +55,22 @@ func TestRetentionRuns(t *testing.T) {
 		defer cancel()
 		go r.Run(ctx)
 		time.Sleep(59 * time.Second)
-		if synctest.Wait(); len(a.by) != 0 {
+		if documents, _ := r.Dropped(); documents != 0 {
 			t.Fatal("it begins with the start, when everybody pulls")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
+		a.mu.Lock()
 		if documents, bytes := r.Dropped(); documents != 3 || bytes != 30 || a.documents["other"] != 2 || a.by[0] != usecase.ByItself {
 			t.Errorf("%d documents, %d bytes, by %v; left %v", documents, bytes, a.by, a.documents)
 		}
 		a.documents["payments"], a.fails = 1, usecase.ErrUnavailable
+		a.mu.Unlock()
 		time.Sleep(time.Hour)
 		synctest.Wait()
+		a.mu.Lock()
 		a.fails = nil
+		a.mu.Unlock()
 		time.Sleep(time.Hour)
 		if synctest.Wait(); a.documents["payments"] != 0 {
 			t.Error("it gave up")
