@@ -110,7 +110,7 @@ type ack struct {
 func (p *process) write(client *http.Client, name string, body func(i int) string) (acks []ack) {
 	for i := 0; ; i++ {
 		document := config.Document{MediaType: "application/json", Body: []byte(body(i))}
-		r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPut, p.url+"/v1/namespaces/payments/configs/"+name, bytes.NewReader(document.Body))
+		r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPut, p.url+"/v1/namespaces/payments/configs/"+name+"?force=true", bytes.NewReader(document.Body))
 		if err != nil {
 			p.t.Error(err)
 			return acks

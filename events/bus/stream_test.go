@@ -24,26 +24,38 @@ var persistent = []string{"--appendonly", "yes", "--appendfsync", "always"}
 func TestHearsWhatIsPublishedWhileItReconnectsBeforeItsFirstMessage(t *testing.T) {
 	for name, args := range map[string][]string{"empty": nil, "with data": persistent} {
 		t.Run(name, func(t *testing.T) {
-			server := eventstest.Redis(t, args...)
-			add(t, server.Client(), topic, "*", "payload", "old")
-			slow := quick
-			slow.retry, slow.retryMax = 4*time.Second, 4*time.Second // longer than a loaded machine needs to start Redis
-			b := openBus(t, server.URL(), slow)
-			r, told := hearConnected(t, b, topic), statesOf(b)
-			server.Kill()
-			told.expect(t, Down)
-			server.Start()
-			payloads := addPayloads(t, server.Client(), topic, 12)
-			if b.State() != Down {
-				t.Fatal("the bus reconnected before anything was published; the test shows nothing")
-			}
-			r.Expect(t, payloads...)
-			r.ExpectConnections(t, 2)
-			if got := len(r.Payloads()); got != 12 {
-				t.Errorf("heard %d messages, not 12: %q", got, r.Payloads())
+			for try := 1; !hearsWhileReconnecting(t, args); try++ {
+				if try == 20 {
+					t.Fatal("the bus always reconnected before anything was published; the test shows nothing")
+				}
 			}
 		})
 	}
+}
+
+// hearsWhileReconnecting kills Redis, publishes right after it is back, and sees
+// all of it arrive. It returns false if the bus was quicker than the publishing.
+func hearsWhileReconnecting(t *testing.T, args []string) bool {
+	t.Helper()
+	server := eventstest.Redis(t, args...)
+	add(t, server.Client(), topic, "*", "payload", "old")
+	slow := quick
+	slow.retry, slow.retryMax = time.Second, time.Second
+	b := openBus(t, server.URL(), slow)
+	r, told := hearConnected(t, b, topic), statesOf(b)
+	server.Kill()
+	told.expect(t, Down)
+	server.Start()
+	payloads := addPayloads(t, server.Client(), topic, 12)
+	if b.State() != Down {
+		return false
+	}
+	r.Expect(t, payloads...)
+	r.ExpectConnections(t, 2)
+	if got := len(r.Payloads()); got != 12 {
+		t.Errorf("heard %d messages, not 12: %q", got, r.Payloads())
+	}
+	return true
 }
 
 func TestHearsWhatIsPublishedBeforeItConnectsForTheFirstTime(t *testing.T) {

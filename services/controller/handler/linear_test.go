@@ -269,7 +269,7 @@ func TestACommitIsSeenWhole(t *testing.T) {
 	over := make(chan struct{})
 	var group sync.WaitGroup
 	for range readers {
-		group.Go(func() { s.watchPair(over, 10) })
+		group.Go(func() { s.watchPair(over, 2) })
 	}
 	for i := 2; i <= commits; i++ {
 		commit(i)
