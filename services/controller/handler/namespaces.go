@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/heraldconf/herald/services/controller/domain"
@@ -51,21 +52,32 @@ func (h *Handler) namespacesOf(r *http.Request, after config.Name, limit int) ([
 
 // listConfigs answers GET /v1/namespaces/{ns}/configs.
 func (h *Handler) listConfigs(w http.ResponseWriter, r *http.Request) error {
-	namespace, err := namespaceOf(r)
+	lines, next, err := named(r, h.Configs.List)
 	if err != nil {
 		return err
 	}
-	p, err := pageOf(r, "after")
-	if err != nil {
-		return err
-	}
-	found, err := h.Configs.List(r.Context(), namespace, config.Name(p.cursor), p.limit+1)
-	if err != nil {
-		return err
-	}
-	lines, next := cut(p, found, func(c domain.Config) string { return string(c.Name) })
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		Configs []domain.Config `json:"configs"`
 		Next    string          `json:"next,omitempty"`
 	}{lines, next})
+}
+
+// named is a page of what a namespace has by name: its configs, or its schemas.
+func named(
+	r *http.Request, list func(ctx context.Context, namespace, after config.Name, limit int) ([]domain.Config, error),
+) (lines []domain.Config, next string, err error) {
+	namespace, err := namespaceOf(r)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := pageOf(r, "after")
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := list(r.Context(), namespace, config.Name(p.cursor), p.limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	lines, next = cut(p, found, func(c domain.Config) string { return string(c.Name) })
+	return lines, next, nil
 }

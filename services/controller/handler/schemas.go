@@ -90,19 +90,10 @@ func (h *Handler) getSchema(w http.ResponseWriter, r *http.Request) error {
 
 // listSchemas answers GET /v1/namespaces/{ns}/schemas.
 func (h *Handler) listSchemas(w http.ResponseWriter, r *http.Request) error {
-	namespace, err := namespaceOf(r)
+	lines, next, err := named(r, h.Schemas.ListSchemas)
 	if err != nil {
 		return err
 	}
-	p, err := pageOf(r, "after")
-	if err != nil {
-		return err
-	}
-	found, err := h.Schemas.ListSchemas(r.Context(), namespace, config.Name(p.cursor), p.limit+1)
-	if err != nil {
-		return err
-	}
-	lines, next := cut(p, found, func(c domain.Config) string { return string(c.Name) })
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		Schemas []domain.Config `json:"schemas"`
 		Next    string          `json:"next,omitempty"`
