@@ -33,6 +33,7 @@ var libraries = map[string][]string{
 	"network":    {"golang.org/x/net"},
 	"openapi":    {"github.com/pb33f/libopenapi"},
 	"sync":       {"golang.org/x/sync"},
+	"templates":  {"github.com/Masterminds/sprig"},
 }
 
 // A rule says what the packages of a folder may import beyond the standard
@@ -52,6 +53,8 @@ var rules = []rule{
 	{folder: "shared/lastgood", ours: []string{"shared/config"}},
 	{folder: "shared/schema", ours: []string{"shared/config", "shared/document"}, libraries: []string{"schemas"}, forbidden: []string{"net/http", "database/sql", "os"}},
 	{folder: "shared/diff", ours: []string{"shared/config"}, libraries: []string{"diffs"}},
+	{folder: "shared/environ", ours: []string{"shared/config", "shared/document"}, forbidden: []string{"net/http", "database/sql", "os"}},
+	{folder: "shared/supervise", forbidden: []string{"net/http", "database/sql"}},
 	{folder: "shared/contract", libraries: []string{"openapi", "documents"}},
 	{folder: "shared/...", ours: []string{"shared/..."}, libraries: []string{"cli", "prometheus", "zstd", "documents", "network"}},
 	{folder: "events", ours: []string{"shared/config"}},
@@ -60,6 +63,8 @@ var rules = []rule{
 	{folder: "services/*/usecase", ours: []string{"own/domain", "events", "shared/config"}, forbidden: []string{"net/http", "database/sql", "os"}},
 	{folder: "services/*/repository/...", ours: []string{"own/domain", "own/usecase", "own/repository/...", "events", "shared/config", "shared/lastgood"}, libraries: []string{"database", "ulid"}},
 	{folder: "services/*/gateway", ours: []string{"own/domain", "own/usecase", "shared/..."}},
+	{folder: "services/*/template", ours: []string{"own/domain", "shared/config", "shared/document"}, libraries: []string{"templates", "documents"}, forbidden: []string{"net", "net/http", "database/sql", "os/exec"}},
+	{folder: "services/*/command", forbidden: []string{"net", "net/http", "database/sql"}},
 	{folder: "services/*/handler", ours: []string{"own/domain", "own/usecase", "events", "events/bus", "shared/..."}, libraries: []string{"watermill", "prometheus"}},
 	{folder: "services/*", ours: []string{"own/...", "events", "events/bus", "shared/..."}, libraries: []string{"prometheus"}},
 	{folder: "cmd/...", ours: []string{"services/*", "events", "events/bus", "shared/...", "cmd/herald/..."}, libraries: []string{"cli", "sync"}},
@@ -241,6 +246,9 @@ func TestRulesRefuse(t *testing.T) {
 		{"services/agent/handler", module + "services/agent/repository"},
 		{"services/agent/usecase", module + "services/controller/domain"},
 		{"services/agent", module + "services/worker"},
+		{"services/agent/template", "os/exec"},
+		{"services/agent/command", module + "services/agent/domain"},
+		{"services/agent/usecase", module + "services/agent/command"},
 		{"shared/config", "github.com/google/uuid"},
 		{"shared/sdk", "github.com/prometheus/client_golang/prometheus"},
 		{"shared/httpapi", module + "services/agent"},
@@ -252,7 +260,7 @@ func TestRulesRefuse(t *testing.T) {
 			t.Errorf("%s may import %s", c.folder, c.imported)
 		}
 	}
-	if names := slices.Sorted(maps.Keys(libraries)); len(names) != 13 {
+	if names := slices.Sorted(maps.Keys(libraries)); len(names) != 14 {
 		t.Errorf("libraries %v: say in docs/architecture.md what a new one is for", names)
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// programs builds the three services once, as real programs. TestMain removes them.
+// programs builds the three services and the tool once, as real programs. TestMain removes them.
 var programs = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "herald-programs")
 	if err != nil {
 		return "", err
 	}
 	built = folder
-	out, err := exec.Command("go", "build", "-o", folder, "./cmd/controller", "./cmd/agent", "./cmd/worker").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", folder, "./cmd/controller", "./cmd/agent", "./cmd/worker", "./cmd/herald").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
 	}
@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 type program struct {
 	t       *testing.T
 	name    string
+	env     []string
 	args    []string
 	address string // host:port
 	log     bytes.Buffer
@@ -53,11 +54,17 @@ type program struct {
 // startProgram starts a service as a process and waits for it to answer.
 func startProgram(t *testing.T, name string, args ...string) *program {
 	t.Helper()
+	return startProgramWith(t, nil, name, args...)
+}
+
+// startProgramWith starts it with these variables too.
+func startProgramWith(t *testing.T, env []string, name string, args ...string) *program {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, name: name, address: listener.Addr().String(), args: args}
+	p := &program{t: t, name: name, address: listener.Addr().String(), env: env, args: args}
 	p.args = append(p.args, "--listen", p.address)
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
@@ -77,6 +84,7 @@ func (p *program) start() {
 	}
 	p.log.Reset()
 	p.cmd = exec.Command(filepath.Join(folder, p.name), p.args...)
+	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stderr = &p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)

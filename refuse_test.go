@@ -39,6 +39,12 @@ func TestProgramsRefuseBadSettings(t *testing.T) {
 		{"--poll-interval", "", []string{"controller", "--poll-interval", "soon"}},
 		{"HERALD_POLL_INTERVAL", "HERALD_POLL_INTERVAL=soon", []string{"agent"}},
 		{"HERALD_ALLOW_ANONYMOUS", "HERALD_ALLOW_ANONYMOUS=perhaps", []string{"worker"}},
+		{"HERALD_LISTEN", "HERALD_LISTEN=127.0.0.1:99999", []string{"controller"}},
+		{"HERALD_BUS", "HERALD_BUS=kafka://127.0.0.1", []string{"agent", "--listen", "127.0.0.1:0"}},
+		{"HERALD_LOG_LEVEL", "HERALD_LOG_LEVEL=loud", []string{"worker"}},
+		{"HERALD_LISTEN", "HERALD_LISTEN=nowhere", []string{"agent", "health"}},
+		{"--state-dir", "", []string{"worker", "--listen", "127.0.0.1:0", "--state-dir", file}},
+		{"HERALD_STATE_DIR", "HERALD_STATE_DIR=" + file, []string{"worker", "--listen", "127.0.0.1:0"}},
 		{"HERALD_TOKEN_FILE", "HERALD_TOKEN_FILE=/nowhere/token", []string{"agent"}},
 		{taken.Addr().String(), "", []string{"controller", "--listen", taken.Addr().String()}},
 		{taken.Addr().String(), "", []string{"agent", "--listen", taken.Addr().String()}},
@@ -55,6 +61,11 @@ func TestProgramsRefuseBadSettings(t *testing.T) {
 		{"--agent", "", []string{"worker", "--agent", "agent"}},
 		{"--namespaces", "", []string{"agent", "--namespaces", "../etc"}},
 		{"--log-level", "", []string{"controller", "--log-level", "loud"}},
+		{"--trust", "", []string{"agent", "--listen", "127.0.0.1:0", "--trust", file}},
+		{"--trust", "", []string{"worker", "--listen", "127.0.0.1:0", "--trust", file}},
+		{"first-use is for agents", "", []string{"worker", "--listen", "127.0.0.1:0", "--trust", "first-use"}},
+		{"--templates", "", []string{"agent", "--listen", "127.0.0.1:0", "--templates", file, "--template-roots", os.TempDir()}},
+		{"--template-roots", "", []string{"agent", "--listen", "127.0.0.1:0", "--templates", file}},
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(folder, c.args[0]), c.args[1:]...)
 		cmd.Dir = t.TempDir()

@@ -29,9 +29,14 @@ It starts from its cache when nothing else is alive, and goes on serving what it
 has through any outage; it says so with the fields Age and Herald-Stale. A
 namespace that a worker asks for is followed from then on.
 
+With --templates it keeps files made from configs, for programs that cannot be
+changed: rendered, checked, put in place, and followed by a command. Each file is
+a worker in the fleet. docs/files.md says how.
+
 Every flag is also an environment variable: --cache-dir is HERALD_CACHE_DIR.`,
 		Example: `  agent                                               # controller at 127.0.0.1:8080, no Redis
   agent --upstream https://herald.example:8080 --namespaces payments,search
+  agent --templates /etc/herald/files.yaml --template-roots /etc/nginx
   agent --bus redis://127.0.0.1:6379                  # hear of changes at once
   curl -i http://127.0.0.1:8081/v1/namespaces/payments/snapshot`,
 		Version: version,
@@ -46,7 +51,10 @@ Every flag is also an environment variable: --cache-dir is HERALD_CACHE_DIR.`,
 			flags.StringVar(&config.Bus, "bus", "", "where changes are told: redis://HOST:PORT or redis+pubsub://HOST:PORT, with ?prefix= for topics (default: none, requests are held instead)")
 			flags.DurationVar(&config.PollInterval, "poll-interval", 0, "how often to ask, whatever happens (default: what upstream says)")
 			settings.SecretVar(flags, &token, "token", "sent upstream")
+			flags.StringVar(&config.Trust, "trust", "first-use", "whose signatures count: first-use (those seen first, pinned in the cache folder), a file with the answer of /v1/signing-keys, or none")
 			settings.SecretsVar(flags, &accept, "accept-token", "what callers beyond loopback must bring; several may be given")
+			flags.StringVar(&config.Templates, "templates", "", "a YAML file: files made from configs (default: none)")
+			flags.StringSliceVar(&config.TemplateRoots, "template-roots", nil, "the folders that these files may be made in, comma-separated absolute paths")
 			flags.BoolVar(&config.AllowAnonymous, "allow-anonymous", false, "serve beyond loopback to anybody")
 		},
 		Run: func(ctx context.Context, logger *slog.Logger) error {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/heraldconf/herald/services/agent"
@@ -26,6 +27,7 @@ type fleet struct {
 	controller string
 	workers    int
 	revision   int
+	newest     atomic.Int64 // the revision that was acknowledged last
 	cancel     context.CancelCauseFunc
 	ctx        context.Context
 	running    sync.WaitGroup
@@ -33,20 +35,28 @@ type fleet struct {
 	http       *http.Client
 }
 
-func startFleet(ctx context.Context, bus string, workers int, poll time.Duration, deaf bool) (*fleet, error) {
+// startController runs a controller, and nothing else yet.
+func startController(ctx context.Context, bus string, poll time.Duration) (*fleet, error) {
 	folder, err := os.MkdirTemp("", "herald-bench")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	f := &fleet{workers: workers, folder: folder, http: &http.Client{Timeout: 70 * time.Second}}
+	f := &fleet{folder: folder, http: &http.Client{Timeout: 70 * time.Second}}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
 	silent := slog.New(slog.DiscardHandler)
 	f.controller, err = f.start(func(ctx context.Context, l net.Listener) error {
 		return controller.Run(ctx, controller.Config{Listener: l, DB: filepath.Join(folder, "controller.db"), Bus: bus, PollInterval: poll}, silent)
 	})
+	return f, err
+}
+
+func startFleet(ctx context.Context, bus string, workers int, poll time.Duration, deaf bool) (*fleet, error) {
+	f, err := startController(ctx, bus, poll)
 	if err != nil {
 		return nil, err
 	}
+	f.workers = workers
+	folder, silent := f.folder, slog.New(slog.DiscardHandler)
 	upstream, err := f.hop(f.controller, deaf)
 	if err != nil {
 		return nil, err

@@ -63,17 +63,14 @@ It starts a redis-server of its own on a free port, unless --redis names one.`,
 }
 
 func (o loopOptions) run(ctx context.Context, out, progress io.Writer) error {
-	if o.redis == "" {
-		address, stop, err := startRedis(ctx)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		o.redis = address
+	redis, stop, err := redisAt(ctx, o.redis)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	var line []string
 	for _, w := range ways {
-		times, err := o.measure(ctx, w)
+		times, err := o.measure(ctx, w, w.bus(redis))
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
@@ -85,16 +82,22 @@ func (o loopOptions) run(ctx context.Context, out, progress io.Writer) error {
 }
 
 // measure returns the times of the changes, sorted.
-func (o loopOptions) measure(ctx context.Context, w way) ([]time.Duration, error) {
+func (o loopOptions) measure(ctx context.Context, w way, bus string) ([]time.Duration, error) {
 	changes, interval := o.changes, 15*time.Second
 	if w.deaf {
 		changes, interval = max(1, o.changes/10), o.poll
 	}
-	f, err := startFleet(ctx, w.bus(o.redis), o.workers, interval, w.deaf)
+	f, err := startFleet(ctx, bus, o.workers, interval, w.deaf)
 	if err != nil {
 		return nil, err
 	}
 	defer f.stop()
+	return f.timed(ctx, changes)
+}
+
+// timed makes changes one after the other, and returns the times from the answer to
+// the PUT until the fleet is current, sorted.
+func (f *fleet) timed(ctx context.Context, changes int) ([]time.Duration, error) {
 	if err := f.change(ctx, -1); err != nil { // the first one waits for the fleet to come up
 		return nil, err
 	}

@@ -12,6 +12,9 @@ import (
 )
 
 func main() {
+	if runChild() {
+		return
+	}
 	root := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure Herald on this machine",
@@ -21,7 +24,7 @@ one run can be compared with each other; machines and moments differ.`,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(loopCommand(), puttingCommand())
+	root.AddCommand(loopCommand(), ringsCommand(), puttingCommand(), floodCommand(), restartsCommand())
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
 	os.Exit(settings.Main(root, nil))

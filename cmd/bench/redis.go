@@ -10,6 +10,15 @@ import (
 	"time"
 )
 
+// redisAt returns the Redis at an address, or one of its own where there is none;
+// stop ends that one.
+func redisAt(ctx context.Context, address string) (at string, stop func(), err error) {
+	if address != "" {
+		return address, func() {}, nil
+	}
+	return startRedis(ctx)
+}
+
 // startRedis runs a redis-server that keeps nothing, on a free port of loopback.
 func startRedis(ctx context.Context) (address string, stop func(), err error) {
 	path, err := exec.LookPath("redis-server")

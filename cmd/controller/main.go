@@ -51,7 +51,8 @@ func main() {
 			flags.DurationVar(&c.PollInterval, "poll-interval", 15*time.Second, "how often agents are told to ask")
 			flags.DurationVar(&c.Spread, "spread", 0, "upper end of the random wait that a notification asks for, at most 10s")
 			flags.StringVar(&c.Demo, "demo", "", "a URL: at first start demo/fetch is committed with it, for a worker to run on")
-			settings.SecretVar(flags, &c.AdminToken, "admin-token", "a token of the role admin, given from outside; better not on the command line, which others on the host can read")
+			flags.StringVar(&c.SigningKey, "signing-key", "", "the file of the ed25519 key that signs snapshots; made where it is not there (default: beside the database, as in ./herald-data/controller.key)")
+			settings.SecretVar(flags, &c.AdminToken, "admin-token", "a token of the role admin, given from outside")
 			flags.StringVar(&c.BootstrapDir, "bootstrap-dir", "", "a folder: at first start admin.token, publisher.token, agent.token and worker.token are written there")
 			flags.BoolVar(&c.AllowAnonymous, "allow-anonymous", false, "listen beyond loopback without tokens, where anybody may read and write")
 		},

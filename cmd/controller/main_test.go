@@ -230,7 +230,10 @@ func TestCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	db := "--db=" + filepath.Join(t.TempDir(), "c.db")
+	db, notKey := "--db="+filepath.Join(t.TempDir(), "c.db"), filepath.Join(t.TempDir(), "c.key")
+	if err := os.WriteFile(notKey, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -248,6 +251,7 @@ func TestCommandLine(t *testing.T) {
 		{"beyond loopback", nil, []string{db, "--listen", ":0"}, 2, "--allow-anonymous"},
 		{"an address in use", nil, []string{db, "--listen", taken.Addr().String()}, 2, "in use"},
 		{"a folder that cannot be written", nil, []string{"--listen", "127.0.0.1:0", "--db", "/proc/herald/c.db"}, 2, "--db"},
+		{"a key that is none", nil, []string{db, "--listen", "127.0.0.1:0", "--signing-key", notKey}, 2, "--signing-key"},
 		{"no bus", nil, []string{db, "--listen", "127.0.0.1:0", "--bus", "http://127.0.0.1"}, 2, "--bus"},
 		{"health of nobody", nil, []string{"health", "--listen", "127.0.0.1:1"}, 1, "not ready"},
 	} {

@@ -42,9 +42,9 @@ func (t *tool) runAgents(cmd *cobra.Command, c *client.Client) error {
 		say(cmd, "no agent has registered yet")
 		return nil
 	}
-	table := newTable(cmd.OutOrStdout(), "AGENT", "STATE", "POLLS EVERY", "SEEN", "FETCHED")
+	table := newTable(cmd.OutOrStdout(), "AGENT", "STATE", "POLLS EVERY", "SEEN", "FETCHED", "REFUSES")
 	for _, a := range agents {
-		table.row(a.ID, a.State, pollInterval(a), since(a.LastSeen), fetched(a))
+		table.row(a.ID, a.State, pollInterval(a), since(a.LastSeen), fetched(a), refuses(a))
 	}
 	return table.flush()
 }
@@ -66,13 +66,23 @@ func fetched(a client.Agent) string {
 	return strings.Join(slices.Sorted(maps.Values(names)), ", ")
 }
 
+// refuses lists what an agent does not go over to, and why.
+func refuses(a client.Agent) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(a.Rejected)) {
+		r := a.Rejected[name]
+		all = append(all, fmt.Sprintf("%s@%d: %s", name, r.Revision, r.Code))
+	}
+	return strings.Join(all, ", ")
+}
+
 func (t *tool) agent() *cobra.Command {
 	return parent(&cobra.Command{
 		Use:     "agent",
 		Short:   "Change how an agent works, while it runs",
 		Long:    "Changes what the controller tells an agent. Which agents there are: herald agents",
 		Example: "  herald agent set host-7 --poll-interval 5s",
-	}, t.agentSet())
+	}, t.agentSet(), t.agentAccept())
 }
 
 func (t *tool) agentSet() *cobra.Command {
@@ -90,10 +100,11 @@ needs no restart. A notification still makes it ask at once.`,
 		ValidArgsFunction: t.completeAgent,
 	}
 	cmd.Flags().DurationVar(&interval, "poll-interval", 0, "how often it asks (needed)")
-	return cmd
+	return triable(cmd)
 }
 
 func (t *tool) runAgentSet(cmd *cobra.Command, c *client.Client, id string, interval time.Duration) error {
+	dry := tried(cmd)
 	if err := config.CheckAgentID(id); err != nil {
 		return settings.Usagef("%w", err)
 	}
@@ -102,15 +113,17 @@ func (t *tool) runAgentSet(cmd *cobra.Command, c *client.Client, id string, inte
 	}
 	var agent client.Agent
 	change := map[string]float64{"poll_interval_seconds": interval.Seconds()}
-	raw, err := c.Send(cmd.Context(), http.MethodPatch, client.AgentPath(id), change, &agent)
+	raw, err := c.Send(cmd.Context(), http.MethodPatch, maybe(dry, client.AgentPath(id)), change, &agent)
 	if err != nil {
 		return err
 	}
-	if agent.ID != id {
+	switch {
+	case agent.ID != id || agent.DryRun != dry:
 		return errStranger
-	}
-	if t.output == asJSON {
+	case t.output == asJSON:
 		return writeJSON(cmd.OutOrStdout(), raw)
+	case dry:
+		return writeLine(cmd, "dry run: %s would poll every %s", id, pollInterval(agent))
 	}
 	return writeLine(cmd, "%s polls every %s", id, pollInterval(agent))
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +17,11 @@ type applying struct {
 	writing
 	namespace string
 	prune     bool
+	below     string // the path below the namespace's that takes the changes
 }
 
 func (t *tool) apply() *cobra.Command {
-	a := &applying{}
+	a := &applying{below: "/commits"}
 	cmd := &cobra.Command{
 		Use:   "apply -n NAMESPACE DIR",
 		Short: "Make a namespace equal to a folder, in one commit",
@@ -56,7 +55,7 @@ applying an export changes nothing.`,
 
 func (t *tool) runApply(cmd *cobra.Command, c *client.Client, a *applying, dir string) error {
 	if a.namespace == "" {
-		return settings.Usagef("say which namespace, as in: herald apply -n payments %s", dir)
+		return settings.Usagef("say which namespace, as in: herald %s -n payments %s", cmd.Name(), dir)
 	}
 	namespace, err := parseNamespace(a.namespace)
 	if err != nil {
@@ -81,11 +80,11 @@ func (t *tool) runApply(cmd *cobra.Command, c *client.Client, a *applying, dir s
 		return fmt.Errorf("%w: %s holds no config, and --prune would delete all %d of %s; is it the right folder? If all of it is to go, say --force",
 			errRefused, dir, plan.removed, namespace)
 	}
-	return t.commit(cmd, c, a, namespace, held, plan)
+	return t.write(cmd, c, a, namespace, held, plan)
 }
 
-// commit writes a plan as one commit, on the base that it was made from.
-func (t *tool) commit(cmd *cobra.Command, c *client.Client, a *applying, namespace config.Name, held *config.Snapshot, plan plan) error {
+// write writes a plan as one commit, on the base that it was made from.
+func (t *tool) write(cmd *cobra.Command, c *client.Client, a *applying, namespace config.Name, held *config.Snapshot, plan plan) error {
 	done := client.Written{Namespace: namespace}
 	if held != nil {
 		done.Revision = held.Revision
@@ -97,16 +96,8 @@ func (t *tool) commit(cmd *cobra.Command, c *client.Client, a *applying, namespa
 		say(cmd, "kept, though not in the folder (--prune deletes): %s", join(plan.unlisted))
 	}
 	if len(plan.changes) > 0 {
-		request := struct {
-			Message string          `json:"message,omitempty"`
-			Base    config.Revision `json:"base_revision"`
-			Changes []change        `json:"changes"`
-		}{a.message, done.Revision, plan.changes}
-		answer, err := c.Send(cmd.Context(), http.MethodPost, a.path(client.NamespacePath(namespace, "/commits")), request, new(json.RawMessage))
-		if err != nil {
-			return plan.sources().place(cmd, c, namespace, err)
-		}
-		return t.report(cmd, c, &a.writing, namespace, answer, plan.sentence)
+		request := commitRequest{Message: a.message, Base: &done.Revision, Changes: plan.changes}
+		return t.send(cmd, c, &a.writing, client.NamespacePath(namespace, a.below), namespace, request, plan.sentence)
 	}
 	if a.dryRun && t.output == asJSON {
 		return writeJSON(cmd.OutOrStdout(), client.Preview{DryRun: true, Namespace: namespace, Revision: done.Revision, Changes: []client.Change{}, Workers: []client.RunningWorker{}})

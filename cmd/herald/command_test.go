@@ -2,14 +2,13 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/heraldconf/herald/shared/client"
 )
 
 // walk visits every command that people can call.
@@ -39,6 +38,21 @@ func TestEveryCommandTeaches(t *testing.T) {
 				t.Errorf("%s --%s: %q", path, flag.Name, flag.Usage)
 			}
 		})
+	})
+}
+
+// TestEveryCommandThatWritesCanBeTried: those that are not here have a --dry-run.
+func TestEveryCommandThatWritesCanBeTried(t *testing.T) {
+	const rest = `up get list watch export backup restore history diff check fleet agents proposals status version audit
+		schema_get schema_list token_list keys_list namespace_show exec events_consume events_produce
+		completion help`
+	reads := strings.Fields(rest)
+	walk(root(), func(cmd *cobra.Command) {
+		name := strings.ReplaceAll(strings.TrimPrefix(cmd.CommandPath(), "herald "), " ", "_")
+		tried := cmd.Flags().Lookup("dry-run") != nil
+		if cmd.Runnable() && !cmd.HasSubCommands() && tried == slices.Contains(reads, name) {
+			t.Errorf("%s: --dry-run is %t", name, tried)
+		}
 	})
 }
 
@@ -132,16 +146,5 @@ func TestAResultThatCannotBeWrittenIsAnError(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-func TestFleetSaysWhatWasRefusedAndStandsSo(t *testing.T) {
-	refusing := fleetOf("rejected").Workers[0]
-	if got := refused(refusing); got != "42: decode: no\nnumber" {
-		t.Errorf("%q", got)
-	}
-	refusing.Running.Revision = 43
-	if got := refused(refusing); got != "" || runsOn(refusing) != "43" || runsOn(client.Worker{}) != "" {
-		t.Errorf("a worker that has gone on: %q", got)
 	}
 }

@@ -31,7 +31,8 @@ func (v *verifier) compareCompacted(namespace config.Name, commit chain.Commit) 
 	return nil
 }
 
-// noteSince remembers the compactions that came since the audit was read.
+// noteSince remembers the compactions, and what became of proposals, since the audit
+// was read.
 func (v *verifier) noteSince() error {
 	for raw, err := range v.c.Each(v.cmd.Context(), "/v1/audit?limit=1000", "entries") {
 		if err != nil {
@@ -45,6 +46,7 @@ func (v *verifier) noteSince() error {
 			return nil
 		}
 		v.noteCompaction(e)
+		v.noteProposal(e)
 	}
 	return nil
 }

@@ -28,10 +28,27 @@ var (
 	errUnavailable = errors.New("unavailable")
 	errStranger    = errors.New("the answer is none of Herald's; is --server the address of a controller?")
 	errWaitUnmet   = errors.New("not every worker that was waited for runs on it")
+	errRejected    = fmt.Errorf("%w", errWaitUnmet) // and some have refused it
 )
+
+// A programEnded passes the exit code of a program on, and says nothing.
+type programEnded int
+
+func (programEnded) Error() string { return "" }
+
+// A crashed is one that ended badly though nobody had asked it to end.
+type crashed int
+
+func (crashed) Error() string { return "" }
 
 // exitCode finds the exit code of an error that is not about usage.
 func exitCode(err error) int {
+	if program, ok := errors.AsType[programEnded](err); ok {
+		return int(program)
+	}
+	if program, ok := errors.AsType[crashed](err); ok {
+		return int(program)
+	}
 	if problem, ok := errors.AsType[*httpapi.Problem](err); ok {
 		return problemCode(problem)
 	}
@@ -87,6 +104,9 @@ func advise(err error, about string) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted: %w", err)
 	}
+	if own, ok := errors.AsType[*advised](err); ok {
+		return fmt.Errorf("%w; %s", err, own.next)
+	}
 	problem, ok := errors.AsType[*httpapi.Problem](err)
 	if !ok {
 		return err
@@ -96,6 +116,15 @@ func advise(err error, about string) error {
 	}
 	return err
 }
+
+// An advised error says by itself what to do next.
+type advised struct {
+	error
+	next string
+}
+
+// Unwrap is for errors.As.
+func (a *advised) Unwrap() error { return a.error }
 
 func nextStep(p *httpapi.Problem, about string) string {
 	switch {
@@ -113,7 +142,7 @@ func nextStep(p *httpapi.Problem, about string) string {
 		return "bring back a whole revision with: herald rollback " + about + " --to N"
 	case p.Code == "stale_base":
 		return "somebody else was quicker: look with: herald history " + about + ", then apply again"
-	case p.Status == http.StatusTooManyRequests, p.Status == http.StatusServiceUnavailable:
+	case p.Status == http.StatusServiceUnavailable:
 		return "try again in a moment"
 	case p.Status == http.StatusInsufficientStorage:
 		return "the controller's disk is full: make room there"

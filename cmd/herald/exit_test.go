@@ -69,7 +69,7 @@ func TestAdviceSaysWhatToDoNext(t *testing.T) {
 			t.Errorf("%q lacks %q", got, c.want)
 		}
 	}
-	for _, err := range []error{errors.New("x"), httpapi.NewProblem(404, "", "a stranger"), httpapi.NewProblem(422, "schema_violation", "x")} {
+	for _, err := range []error{errors.New("x"), httpapi.NewProblem(404, "", "a stranger"), httpapi.NewProblem(429, "overloaded", "reject some"), httpapi.NewProblem(422, "schema_violation", "x")} {
 		if got := advise(err, "payments"); got.Error() != err.Error() {
 			t.Errorf("%v became %v", err, got)
 		}

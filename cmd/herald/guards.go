@@ -2,21 +2,17 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/heraldconf/herald/shared/client"
-	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/settings"
 )
 
 func (t *tool) guards() *cobra.Command {
 	asked := client.SettingsPatch{Guards: &client.GuardsPatch{}}
-	empty, configs, deleted, kept := true, 0, 0, 0
+	var fill []func(*cobra.Command)
 	cmd := &cobra.Command{
 		Use:   "guards NAMESPACE",
 		Short: "Show or set what holds changes that nobody can mean",
@@ -30,23 +26,18 @@ of the configs, or leaves less than half of their bytes, where there are four or
   herald guards payments --empty=false`,
 		Args: arguments(1, 1, "herald guards payments"),
 		RunE: t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
-			set(cmd, "empty", &asked.Guards.Empty, empty)
-			set(cmd, "configs", &asked.Guards.Configs, configs)
-			set(cmd, "deleted", &asked.Guards.DeletedPercent, deleted)
-			set(cmd, "kept", &asked.Guards.KeptPercent, kept)
-			if *asked.Guards == (client.GuardsPatch{}) {
-				return t.settings(cmd, c, args[0], http.MethodGet, nil)
+			for _, read := range fill {
+				read(cmd)
 			}
-			return t.settings(cmd, c, args[0], http.MethodPatch, asked)
+			if *asked.Guards == (client.GuardsPatch{}) {
+				return t.showSettings(cmd, c, args[0])
+			}
+			return t.amend(cmd, c, args[0], asked)
 		}),
 		ValidArgsFunction: t.completeNamespace,
 	}
-	flags := cmd.Flags()
-	flags.BoolVar(&empty, "empty", true, "hold a commit that empties a document")
-	flags.IntVar(&configs, "configs", 4, "from how many configs on a commit can be a mass change")
-	flags.IntVar(&deleted, "deleted", 50, "how many per cent of the configs a commit may delete")
-	flags.IntVar(&kept, "kept", 50, "how many per cent of their bytes a commit has to leave")
-	return cmd
+	fill = guardFlags(cmd, "", asked.Guards)
+	return triable(cmd)
 }
 
 // set names what a flag sets, if it was given.
@@ -72,7 +63,7 @@ or without, but who has a token with the role admin. Workers run on as they do.`
 			if err != nil {
 				return err
 			}
-			return t.settings(cmd, c, args[0], http.MethodPatch, client.SettingsPatch{FrozenUntil: end, Reason: reason})
+			return t.amend(cmd, c, args[0], client.SettingsPatch{FrozenUntil: end, Reason: reason})
 		}),
 		ValidArgsFunction: t.completeNamespace,
 	}
@@ -80,7 +71,7 @@ or without, but who has a token with the role admin. Workers run on as they do.`
 	flags.DurationVar(&period, "for", 0, "how long, as in 48h")
 	flags.StringVar(&until, "until", "", "until when, as in 2030-01-31T18:00:00Z")
 	flags.StringVarP(&reason, "message", "m", "", "why: who is refused is told")
-	return cmd
+	return triable(cmd)
 }
 
 // freezeEnd is when a freeze ends, as JSON.
@@ -103,7 +94,7 @@ func freezeEnd(period time.Duration, until string) (json.RawMessage, error) {
 }
 
 func (t *tool) thaw() *cobra.Command {
-	return &cobra.Command{
+	return triable(&cobra.Command{
 		Use:   "thaw NAMESPACE",
 		Short: "End the freeze of a namespace",
 		Long: `Ends the freeze of a namespace before its time: commits are taken again at once.
@@ -111,54 +102,8 @@ Where the controller has tokens, that takes one with the role admin.`,
 		Example: `  herald thaw payments`,
 		Args:    arguments(1, 1, "herald thaw payments"),
 		RunE: t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
-			return t.settings(cmd, c, args[0], http.MethodPatch, client.SettingsPatch{FrozenUntil: json.RawMessage("null")})
+			return t.amend(cmd, c, args[0], client.SettingsPatch{FrozenUntil: json.RawMessage("null")})
 		}),
 		ValidArgsFunction: t.completeNamespace,
-	}
-}
-
-// settings asks for a namespace's settings, or changes them, and shows them.
-func (t *tool) settings(cmd *cobra.Command, c *client.Client, arg, method string, asked any) error {
-	namespace, err := parseNamespace(arg)
-	if err != nil {
-		return err
-	}
-	var s client.Settings
-	var answer json.RawMessage
-	if path := client.NamespacePath(namespace, ""); method == http.MethodGet {
-		answer, err = c.Get(cmd.Context(), path, &s)
-	} else {
-		answer, err = c.Send(cmd.Context(), method, path, asked, &s)
-	}
-	switch {
-	case err != nil:
-		return err
-	case s.Namespace != namespace:
-		return errStranger
-	case t.output == asJSON:
-		return writeJSON(cmd.OutOrStdout(), answer)
-	}
-	return writeSettings(cmd, namespace, s)
-}
-
-func writeSettings(cmd *cobra.Command, namespace config.Name, s client.Settings) error {
-	emptied := "taken"
-	if s.Guards.Empty {
-		emptied = "held"
-	}
-	frozen := "no"
-	if s.FrozenUntil.After(time.Now()) {
-		frozen = "until " + stamp(s.FrozenUntil)
-		if s.Reason != "" {
-			frozen += ": " + s.Reason
-		}
-	}
-	table := newTable(cmd.OutOrStdout())
-	table.row("namespace", string(namespace))
-	table.row("frozen", frozen)
-	table.row("emptied documents", emptied)
-	table.row("mass changes", "held from "+count(s.Guards.Configs, "config")+" on")
-	table.row("  may delete", strconv.Itoa(s.Guards.DeletedPercent)+" % of the configs")
-	table.row("  must leave", fmt.Sprintf("%d %% of their bytes", s.Guards.KeptPercent))
-	return table.flush()
+	})
 }

@@ -19,7 +19,8 @@ func (t *tool) history() *cobra.Command {
 		Use:   "history NAMESPACE | history NAMESPACE/NAME",
 		Short: "Show who changed what, when and why",
 		Long: `Shows the commits of a namespace, or those that touched one config, newest first:
-one line a revision. Deleted configs have a "-" before their name.`,
+one line a revision. Deleted configs have a "-" before their name. Behind the author
+of what was a proposal stands who approved it.`,
 		Example: `  herald history payments
   herald history payments/limits --limit 5
   herald history payments -o json | jq -r '.revisions[0].message'`,
@@ -53,7 +54,7 @@ func (t *tool) runHistory(cmd *cobra.Command, c *client.Client, arg string, limi
 	}
 	table := newTable(cmd.OutOrStdout(), "REVISION", "AT", "AUTHOR", "CONFIGS", "MESSAGE")
 	for _, commit := range commits {
-		table.row(strconv.FormatInt(int64(commit.Revision), 10), stamp(commit.At), commit.Author, touched(commit), commit.Message)
+		table.row(strconv.FormatInt(int64(commit.Revision), 10), stamp(commit.At), signedBy(commit), touched(commit), commit.Message)
 	}
 	return table.flush()
 }
@@ -62,11 +63,10 @@ func (t *tool) runHistory(cmd *cobra.Command, c *client.Client, arg string, limi
 // asked for.
 func commitsOf(cmd *cobra.Command, c *client.Client, namespace, name config.Name, limit int) ([]json.RawMessage, []client.Commit, error) {
 	raws, commits := []json.RawMessage{}, []client.Commit{}
-	page := min(limit, 1000)
+	path := client.NamespacePath(namespace, "/revisions?limit="+strconv.Itoa(min(limit, 1000)))
 	if name != "" {
-		page = 1000 // most commits may be about other configs
+		path += "&name=" + string(name)
 	}
-	path := client.NamespacePath(namespace, "/revisions?limit="+strconv.Itoa(page))
 	for raw, err := range c.Each(cmd.Context(), path, "revisions") {
 		if err != nil {
 			return nil, nil, err
@@ -74,9 +74,6 @@ func commitsOf(cmd *cobra.Command, c *client.Client, namespace, name config.Name
 		var commit client.Commit
 		if err := json.Unmarshal(raw, &commit); err != nil {
 			return nil, nil, fmt.Errorf("%s did not answer with commits: %w", c.Server(), err)
-		}
-		if name != "" && !touches(commit, name) {
-			continue
 		}
 		raws, commits = append(raws, raw), append(commits, commit)
 		if len(commits) == limit {
@@ -86,13 +83,12 @@ func commitsOf(cmd *cobra.Command, c *client.Client, namespace, name config.Name
 	return raws, commits, nil
 }
 
-func touches(commit client.Commit, name config.Name) bool {
-	for _, change := range commit.Changes {
-		if change.Name == name {
-			return true
-		}
+// signedBy names who made a commit, and who approved it.
+func signedBy(commit client.Commit) string {
+	if commit.ApprovedBy == "" {
+		return commit.Author
 	}
-	return false
+	return commit.Author + ", " + commit.ApprovedBy
 }
 
 // touched lists a commit's configs, but not more than fit a line.

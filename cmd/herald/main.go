@@ -47,7 +47,7 @@ func (t *tool) ask(q question) func(*cobra.Command, []string) error {
 		if len(args) > 0 {
 			about = args[0]
 		}
-		if namespace := cmd.Flag("namespace"); namespace != nil {
+		if namespace := cmd.Flag("namespace"); namespace != nil && namespace.Changed {
 			about = namespace.Value.String()
 		}
 		return advise(q(cmd, c, args), about)
@@ -95,9 +95,10 @@ Exit codes: 0 done · 1 failed · 2 usage · 3 not found · 4 somebody else was 
 		&cobra.Group{ID: groupFleet, Title: "The fleet:"},
 		&cobra.Group{ID: groupOther, Title: "More:"},
 	)
-	group(cmd, groupConfigs, t.put(), t.get(), t.delete(), t.list(), t.watch(), t.history(), t.apply(), t.export(), t.schema(), t.check(), t.diff(), t.rollback(), t.revert(), t.compact(), t.guards(), t.freeze(), t.thaw())
-	group(cmd, groupFleet, t.fleet(), t.agents(), t.agent(), t.status(), t.events())
-	group(cmd, groupOther, t.tokens(), t.audit(), t.up(), t.version(), completion())
+	group(cmd, groupConfigs, t.put(), t.commit(), t.get(), t.delete(), t.list(), t.watch(), t.history(), t.apply(), t.export(), t.schema(), t.check(), t.diff(), t.rollback(), t.revert(), t.compact(), t.namespace(), t.guards(), t.freeze(), t.thaw())
+	group(cmd, groupConfigs, t.protect(), t.unprotect(), t.propose(), t.proposals(), t.approve(), t.reject())
+	group(cmd, groupFleet, t.fleet(), t.agents(), t.agent(), t.status(), t.events(), t.exec())
+	group(cmd, groupOther, t.tokens(), t.keys(), t.audit(), t.backup(), t.restore(), t.up(), t.version(), completion())
 	cmd.SetHelpCommandGroupID(groupOther)
 	cmd.SetOut(os.Stdout)
 	cmd.SetErr(os.Stderr)

@@ -24,6 +24,17 @@ type source struct {
 	config.Document
 }
 
+// standardInput is what it is called where a file would be named.
+const standardInput = "standard input"
+
+// calledOf is what a document is called that comes from there.
+func calledOf(path string) string {
+	if path == "-" {
+		return standardInput
+	}
+	return path
+}
+
 // sources are documents by the names of their configs; "" is the only one.
 type sources map[config.Name]source
 
@@ -32,10 +43,7 @@ func sourceOf(path, mediaType string, body []byte) sources {
 	if normal, err := config.NormalMediaType(mediaType); err == nil {
 		mediaType = normal
 	}
-	if path == "-" {
-		path = "standard input"
-	}
-	return sources{"": {path, config.Document{MediaType: mediaType, Body: body}}}
+	return sources{"": {calledOf(path), config.Document{MediaType: mediaType, Body: body}}}
 }
 
 // of is the document that a fault is about. A config that was not sent is one that

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
+
 	"github.com/heraldconf/herald/shared/client"
 	"github.com/heraldconf/herald/shared/config"
 )
@@ -87,10 +89,17 @@ func (p plan) String() string {
 	return fmt.Sprintf("%d added, %d changed, %d removed", p.added, p.changed, p.removed)
 }
 
-// sources are the documents that the plan would write.
-func (p plan) sources() sources {
+// A commitRequest is several changes that are made at once.
+type commitRequest struct {
+	Message string           `json:"message,omitempty"`
+	Base    *config.Revision `json:"base_revision,omitempty"` // nil for any
+	Changes []change         `json:"changes"`
+}
+
+// sources are the documents that it would write.
+func (r commitRequest) sources() sources {
 	sent := sources{}
-	for _, c := range p.changes {
+	for _, c := range r.Changes {
 		d := config.Document{MediaType: c.MediaType, Body: c.Base64}
 		if c.Text != nil {
 			d.Body = []byte(*c.Text)
@@ -100,6 +109,17 @@ func (p plan) sources() sources {
 		}
 	}
 	return sent
+}
+
+// send asks for a commit, or for a proposal of one, and reports what became of it.
+func (t *tool) send(
+	cmd *cobra.Command, c *client.Client, w *writing, path string, namespace config.Name, request commitRequest, line func(client.Written) string,
+) error {
+	answer, err := w.post(cmd, c, path, request)
+	if err != nil {
+		return request.sources().place(cmd, c, namespace, err)
+	}
+	return t.report(cmd, c, w, namespace, answer, line)
 }
 
 // sentence says in words what writing the plan did.

@@ -27,7 +27,11 @@ func (t *tool) preview(cmd *cobra.Command, namespace config.Name, answer []byte)
 	if err := writeChanges(cmd, append(p.Changes, p.Schemas...)); err != nil {
 		return err
 	}
-	say(cmd, "dry run: %s would stand at revision %d; nothing was written", namespace, p.Revision)
+	when := ""
+	if p.Waits {
+		when = ", once another token has approved it"
+	}
+	say(cmd, "dry run: %s would stand at revision %d%s; nothing was written", namespace, p.Revision, when)
 	if len(p.Workers) > 0 {
 		say(cmd, "%s would go over to it: %s", count(len(p.Workers), "worker"), workersOf(p))
 	}

@@ -11,13 +11,22 @@ import (
 	"github.com/heraldconf/herald/shared/settings"
 )
 
-// A putting is what put is told.
+// A putting is what put and schema put are told.
 type putting struct {
 	writing
 	mediaType string
 	ifMatch   string
 	create    bool
 }
+
+// A kind is what can be put under a name.
+type kind struct {
+	path    func(namespace, name config.Name) string
+	sources func(err error, file, mediaType string, body []byte) sources // what a refusal can be about
+	said    string                                                       // before what was done
+}
+
+var configKind = kind{client.ConfigPath, func(_ error, file, mediaType string, body []byte) sources { return sourceOf(file, mediaType, body) }, ""}
 
 func (t *tool) put() *cobra.Command {
 	p := &putting{}
@@ -38,8 +47,10 @@ written over what somebody else wrote meanwhile: the exit code is then 4.`,
   herald put payments/motd - --type text/plain < motd
   herald put payments/limits limits.json --wait 100% --timeout 30s
   herald put payments/limits limits.json --if-match "$(herald get payments/limits -o json | jq -r .etag)"`,
-		Args:              arguments(1, 2, "herald put payments/limits limits.json"),
-		RunE:              t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error { return t.runPut(cmd, c, p, args) }),
+		Args: arguments(1, 2, "herald put payments/limits limits.json"),
+		RunE: t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			return t.runPut(cmd, c, configKind, p, args)
+		}),
 		ValidArgsFunction: t.completeConfigThenFile,
 	}
 	p.flags(cmd)
@@ -49,7 +60,7 @@ written over what somebody else wrote meanwhile: the exit code is then 4.`,
 	return cmd
 }
 
-func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []string) error {
+func (t *tool) runPut(cmd *cobra.Command, c *client.Client, k kind, p *putting, args []string) error {
 	namespace, name, err := parseConfig(args[0])
 	if err != nil {
 		return err
@@ -68,16 +79,16 @@ func (t *tool) runPut(cmd *cobra.Command, c *client.Client, p *putting, args []s
 	}
 	header.Set("Content-Type", p.typeOf(file, body))
 	answer, err := c.Do(cmd.Context(), client.Request{
-		Method: http.MethodPut, Path: p.path(client.ConfigPath(namespace, name)), Header: header, Body: body,
+		Method: http.MethodPut, Path: p.path(k.path(namespace, name)), Header: header, Body: body,
 	})
 	if err != nil {
-		return sourceOf(file, header.Get("Content-Type"), body).place(cmd, c, namespace, err)
+		return k.sources(err, file, header.Get("Content-Type"), body).place(cmd, c, namespace, err)
 	}
 	verb := "written"
 	if answer.Status == http.StatusCreated {
 		verb = "created"
 	}
-	return t.report(cmd, c, &p.writing, namespace, answer.Body, func(done client.Written) string { return sentence(done, verb) })
+	return t.report(cmd, c, &p.writing, namespace, answer.Body, func(done client.Written) string { return k.said + sentence(done, verb) })
 }
 
 // conditions returns the fields that the flags ask for.

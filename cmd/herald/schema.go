@@ -30,13 +30,15 @@ is refused while the config that stands does not meet it, unless --force is said
 	return parent(cmd, t.schemaPut(), t.schemaGet(), t.schemaDelete(), t.schemaList())
 }
 
+var schemaKind = kind{schemaPath, schemaSources, "schema "}
+
 // schemaPath is the path of one schema.
 func schemaPath(namespace, name config.Name) string {
 	return client.NamespacePath(namespace, "/schemas/"+string(name))
 }
 
 func (t *tool) schemaPut() *cobra.Command {
-	p := &putting{}
+	p := &putting{mediaType: schemaType}
 	cmd := &cobra.Command{
 		Use:   "put NAMESPACE/NAME [FILE|-]",
 		Short: "Write the schema of a config",
@@ -48,7 +50,7 @@ stands, never what is written later.`,
   herald schema put payments/limits limits.schema.json --dry-run`,
 		Args: arguments(1, 2, "herald schema put payments/limits limits.schema.json"),
 		RunE: t.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
-			return t.runSchemaPut(cmd, c, p, args)
+			return t.runPut(cmd, c, schemaKind, p, args)
 		}),
 		ValidArgsFunction: t.completeConfigThenFile,
 	}
@@ -58,41 +60,10 @@ stands, never what is written later.`,
 	return cmd
 }
 
-func (t *tool) runSchemaPut(cmd *cobra.Command, c *client.Client, p *putting, args []string) error {
-	namespace, name, err := parseConfig(args[0])
-	if err != nil {
-		return err
-	}
-	header, err := p.conditions()
-	if err != nil {
-		return err
-	}
-	file := "-"
-	if len(args) > 1 {
-		file = args[1]
-	}
-	body, err := readDocument(cmd, file)
-	if err != nil {
-		return err
-	}
-	header.Set("Content-Type", schemaType)
-	answer, err := c.Do(cmd.Context(), client.Request{
-		Method: http.MethodPut, Path: p.path(schemaPath(namespace, name)), Header: header, Body: body,
-	})
-	if err != nil {
-		return schemaSources(err, file, body).place(cmd, c, namespace, err)
-	}
-	verb := "written"
-	if answer.Status == http.StatusCreated {
-		verb = "created"
-	}
-	return t.report(cmd, c, &p.writing, namespace, answer.Body, func(done client.Written) string { return "schema " + sentence(done, verb) })
-}
-
 // schemaSources are what a refusal can be about: the schema, or configs that stand.
-func schemaSources(err error, file string, body []byte) sources {
+func schemaSources(err error, file, mediaType string, body []byte) sources {
 	if hasCode(err, "invalid_schema") {
-		return sourceOf(file, schemaType, body)
+		return sourceOf(file, mediaType, body)
 	}
 	return sources{}
 }

@@ -36,8 +36,15 @@ func TestScripts(t *testing.T) {
 			"says":       says,
 			"ended":      ended,
 			"end":        end,
+			"ends":       ends,
+			"terminal":   onTerminal,
+			"types":      types,
+			"signal":     sendSignal,
+			"port":       freePort,
+			"serves":     serves,
 			"controller": runController,
 			"agent":      runAgent,
+			"stopped":    stopAgent,
 			"worker":     runWorker,
 			"verdict":    tellVerdict,
 			"fake":       fake,
@@ -47,6 +54,12 @@ func TestScripts(t *testing.T) {
 			"keep":       keepLine,
 			"member":     keepMember,
 			"tamper":     tamper,
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "root" {
+				return os.Getuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", condition)
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -65,7 +65,7 @@ agent that speaks for it.`,
 	flags.StringSliceVar(&asked.namespaces, "namespaces", nil, "what it opens: names, or beginnings as in 'team-*' (default all)")
 	flags.DurationVar(&asked.expires, "expires", 0, "how long it counts (default until it is revoked)")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
-	return cmd
+	return triable(cmd)
 }
 
 func (t *tool) runTokenCreate(cmd *cobra.Command, c *client.Client, name string, asked *tokenAsked) error {
@@ -82,16 +82,18 @@ func (t *tool) runTokenCreate(cmd *cobra.Command, c *client.Client, name string,
 	if asked.expires > 0 {
 		body["expires_at"] = time.Now().Add(asked.expires).UTC().Truncate(time.Second)
 	}
+	dry := tried(cmd)
 	var made client.Token
-	raw, err := c.Send(cmd.Context(), http.MethodPost, "/v1/tokens", body, &made)
-	if err != nil {
+	raw, err := c.Send(cmd.Context(), http.MethodPost, maybe(dry, "/v1/tokens"), body, &made)
+	switch {
+	case err != nil:
 		return err
-	}
-	if made.Token == "" {
+	case (made.Token == "") != dry:
 		return errStranger
-	}
-	if t.output == asJSON {
+	case t.output == asJSON:
 		return writeJSON(cmd.OutOrStdout(), raw)
+	case dry:
+		return writeLine(cmd, "dry run: a token of %s would be made, role %s, for %s", plain(made.Name), made.Role, strings.Join(made.Namespaces, ","))
 	}
 	say(cmd, "token %s of %s, role %s; it is not shown again:", made.ID, plain(made.Name), made.Role)
 	return writeLine(cmd, "%s", made.Token)
@@ -147,7 +149,7 @@ func tokenState(token client.Token, now time.Time) string {
 }
 
 func (t *tool) tokenRevoke() *cobra.Command {
-	return &cobra.Command{
+	return triable(&cobra.Command{
 		Use:   "revoke ID",
 		Short: "End a token, at once",
 		Long: `Ends a token: from then on it opens nothing, and what is held for it is answered with
@@ -158,23 +160,27 @@ func (t *tool) tokenRevoke() *cobra.Command {
 			return t.runTokenRevoke(cmd, c, args[0])
 		}),
 		ValidArgsFunction: t.completeToken,
-	}
+	})
 }
 
 func (t *tool) runTokenRevoke(cmd *cobra.Command, c *client.Client, id string) error {
+	dry := tried(cmd)
 	if strings.HasPrefix(id, "herald_") {
 		return settings.Usagef("that is a token, not its ID; see the IDs with: herald token list")
 	}
 	var ended client.Token
-	raw, err := c.Send(cmd.Context(), http.MethodDelete, "/v1/tokens/"+url.PathEscape(id), nil, &ended)
+	raw, err := c.Send(cmd.Context(), http.MethodDelete, maybe(dry, "/v1/tokens/"+url.PathEscape(id)), nil, &ended)
 	if err != nil {
 		return err
 	}
-	if ended.ID != id || ended.RevokedAt == nil {
+	if ended.ID != id || ended.RevokedAt == nil || ended.DryRun != dry {
 		return errStranger
 	}
 	if t.output == asJSON {
 		return writeJSON(cmd.OutOrStdout(), raw)
+	}
+	if dry {
+		return writeLine(cmd, "dry run: %s of %s would be revoked", id, plain(ended.Name))
 	}
 	return writeLine(cmd, "%s of %s is revoked", id, plain(ended.Name))
 }

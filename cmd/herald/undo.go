@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 
@@ -154,7 +152,7 @@ func (t *tool) undo(cmd *cobra.Command, c *client.Client, w *writing, namespace 
 	if err := w.check(); err != nil {
 		return err
 	}
-	answer, err := c.Send(cmd.Context(), http.MethodPost, w.path(client.NamespacePath(namespace, below)), body, new(json.RawMessage))
+	answer, err := w.post(cmd, c, client.NamespacePath(namespace, below), body)
 	if err != nil {
 		return err
 	}

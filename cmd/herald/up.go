@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,9 @@ type upper struct {
 	listen       [3]string // controller, agent, worker
 	logLevel     string
 	pollInterval time.Duration
+	templates    string   // of files that the agent makes from configs; "" for none
+	roots        []string // the folders that these may be made in
+	trust        string   // a file of the keys whose signatures count for the worker; none for the agent's word
 }
 
 // upListens are the flags that say where the three listen.
@@ -47,9 +51,14 @@ memory: the quickest way to see a change travel, and enough for one host. The
 first start commits the config demo/fetch, on which the worker runs.
 
 It goes on until Ctrl-C, and finds everything again at the next start. Where tokens
-were made, --token is what the agent brings to the controller.`,
+were made, --token is what the agent brings to the controller. With --templates the agent
+makes files from configs, for programs that cannot be changed: docs/files.md says how.
+The agent pins the signing keys that it sees first; with --trust FILE the worker too runs on
+nothing but what the keys in it have signed: herald keys list -o json > FILE.`,
 		Example: `  herald up
-  herald up --data-dir /tmp/herald --listen 127.0.0.1:9080 --agent-listen 127.0.0.1:9081 --worker-listen 127.0.0.1:9082`,
+  herald up --data-dir /tmp/herald --listen 127.0.0.1:9080 --agent-listen 127.0.0.1:9081 --worker-listen 127.0.0.1:9082
+  herald up --templates files.yaml --template-roots /etc/nginx
+  herald up --trust keys.json`,
 		Args: arguments(0, 0, "herald up"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return u.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -61,6 +70,9 @@ were made, --token is what the agent brings to the controller.`,
 	flags.StringVar(&u.listen[1], upListens[1], "127.0.0.1:8081", "where the agent listens")
 	flags.StringVar(&u.listen[2], upListens[2], "127.0.0.1:8082", "where the worker listens")
 	flags.DurationVar(&u.pollInterval, "poll-interval", 15*time.Second, "how often is asked where no notification comes")
+	flags.StringVar(&u.templates, "templates", "", "a YAML file: files that the agent makes from configs (default: none)")
+	flags.StringSliceVar(&u.roots, "template-roots", nil, "the folders that these files may be made in, comma-separated absolute paths")
+	flags.StringVar(&u.trust, "trust", "none", "whose signatures count for the worker: a file with the answer of /v1/signing-keys, or none: then the agent's word is enough")
 	flags.StringVar(&u.logLevel, "log-level", "warn", "what is logged: debug, info, warn or error")
 	return cmd
 }
@@ -83,21 +95,29 @@ func (u *upper) run(ctx context.Context, out, log io.Writer) error {
 	services := u.services(listeners, address, "memory://up-"+rand.Text(), logger)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var running sync.WaitGroup
+	stops := make([]func(), 0, len(services))
 	for _, run := range services {
-		running.Go(func() {
-			if err := run(ctx); err != nil {
-				cancel(err)
-			}
-		})
+		stops = append(stops, embark(ctx, run, cancel))
 	}
 	go greet(ctx, out, u.dataDir, address)
-	running.Wait()
+	<-ctx.Done()
+	for _, stop := range slices.Backward(stops) { // the worker first: who it says goodbye to is there yet
+		stop()
+	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	fmt.Fprintln(log, "stopped; the next 'herald up' goes on from", u.dataDir)
 	return nil
+}
+
+// embark runs a service that outlives ctx until stop is called, which waits for it.
+// Where it ends otherwise, cancel is told.
+func embark(ctx context.Context, run func(context.Context) error, cancel context.CancelCauseFunc) (stop func()) {
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { cancel(run(ctx)) })
+	return func() { end(); running.Wait() }
 }
 
 func (u *upper) open(ctx context.Context) ([3]net.Listener, error) {
@@ -126,11 +146,12 @@ func (u *upper) services(l [3]net.Listener, address [3]string, bus string, logge
 		func(ctx context.Context) error {
 			return agent.Run(ctx, agent.Config{
 				Listener: l[1], Upstream: []string{address[0]}, CacheDir: filepath.Join(u.dataDir, "agent"), Bus: bus, Version: version, Token: u.token(),
+				Templates: u.templates, TemplateRoots: u.roots,
 			}, logger)
 		},
 		func(ctx context.Context) error {
 			return worker.Run(ctx, worker.Config{
-				Listener: l[2], Agent: address[1], Namespace: "demo", StateDir: filepath.Join(u.dataDir, "worker"), Bus: bus,
+				Listener: l[2], Agent: address[1], Namespace: "demo", StateDir: filepath.Join(u.dataDir, "worker"), Bus: bus, Trust: u.trust,
 				AllowHosts: []string{"127.0.0.1", "localhost", "[::1]"}, Version: version,
 			}, logger)
 		},

@@ -25,15 +25,27 @@ type verifier struct {
 	head    chain.Head
 	entries int64
 	commits int64
-	told    map[string]string     // the hash of a commit that the audit tells of, by payments@42
-	before  map[config.Name]int64 // where namespaces stood before the audit was read: it tells of all until there
-	since   map[config.Name]int64 // the first revision that it tells of
-	newest  map[config.Name]int64 // the last one
-	dropped map[config.Name]int64 // the newest revision whose documents it says were compacted
+	told    map[string]chain.Entry // what the audit tells of a commit, by payments@42
+	before  map[config.Name]int64  // where namespaces stood before the audit was read: it tells of all until there
+	since   map[config.Name]int64  // the first revision that it tells of
+	newest  map[config.Name]int64  // the last one
+	dropped map[config.Name]int64  // the newest revision whose documents it says were compacted
+
+	proposed map[string]chain.Entry    // what the audit tells of a proposal, by payments#7
+	decided  map[string]chain.Entry    // and of what became of it
+	approved map[string][]chain.Change // what commits changed that were proposals, by payments@42
+}
+
+func newVerifier(cmd *cobra.Command, c *client.Client) *verifier {
+	return &verifier{
+		cmd: cmd, c: c, told: map[string]chain.Entry{},
+		before: map[config.Name]int64{}, since: map[config.Name]int64{}, newest: map[config.Name]int64{}, dropped: map[config.Name]int64{},
+		proposed: map[string]chain.Entry{}, decided: map[string]chain.Entry{}, approved: map[string][]chain.Change{},
+	}
 }
 
 func (t *tool) runVerify(cmd *cobra.Command, c *client.Client) error {
-	v := &verifier{cmd: cmd, c: c, told: map[string]string{}, before: map[config.Name]int64{}, since: map[config.Name]int64{}, newest: map[config.Name]int64{}, dropped: map[config.Name]int64{}}
+	v := newVerifier(cmd, c)
 	if err := v.verify(); err != nil {
 		return err
 	}
@@ -70,7 +82,10 @@ func (v *verifier) verify() error {
 	if err := v.audit(); err != nil {
 		return err
 	}
-	return v.histories()
+	if err := v.histories(); err != nil {
+		return err
+	}
+	return v.proposals()
 }
 
 func (v *verifier) namespaces() ([]client.Namespace, error) {
@@ -118,82 +133,13 @@ func (v *verifier) audit() error {
 // note remembers which commit an entry tells of.
 func (v *verifier) note(e chain.Entry) {
 	v.noteCompaction(e)
+	v.noteProposal(e)
 	namespace, revision, ok := e.Commit()
 	if !ok {
 		return
 	}
-	_, hash, _ := strings.Cut(e.Detail, "; hash ")
-	v.told[e.Target] = hash
+	v.told[e.Target] = e
 	name := config.Name(namespace)
 	v.since[name] = revision // the oldest comes last
 	v.newest[name] = max(v.newest[name], revision)
-}
-
-// histories walks the commits of every namespace, and of those that the audit
-// knows of, be they listed or not.
-func (v *verifier) histories() error {
-	namespaces, err := v.namespaces()
-	if err != nil {
-		return err
-	}
-	stands := map[config.Name]bool{}
-	for _, n := range namespaces {
-		stands[n.Namespace] = true
-		if int64(n.Revision) < v.newest[n.Namespace] {
-			v.find(fmt.Errorf("the audit tells of revision %d of %s, which stands at %d", v.newest[n.Namespace], n.Namespace, n.Revision))
-		}
-		if err := v.history(n.Namespace, int64(n.Revision)); err != nil {
-			return err
-		}
-	}
-	for name := range v.newest {
-		if !stands[name] {
-			v.find(fmt.Errorf("the audit tells of the namespace %s, which is not there", name))
-		}
-	}
-	return nil
-}
-
-func (v *verifier) history(namespace config.Name, newest int64) error {
-	walk := chain.NewCommits(string(namespace), newest)
-	for revision := newest; revision > 0; revision-- {
-		answer, err := v.c.Do(v.cmd.Context(), client.Request{Path: client.NamespacePath(namespace, fmt.Sprintf("/revisions/%d?compacted=true", revision))})
-		if exitCode(err) == exitNotFound {
-			v.find(fmt.Errorf("revision %d of %s is missing", revision, namespace))
-			walk.Skip(revision)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		commit, err := chain.OpenCommit(answer.Body, string(namespace), answer.Header.Get("Herald-Epoch"))
-		if err != nil {
-			v.find(fmt.Errorf("revision %d of %s was changed: it is not JSON any more", revision, namespace))
-			walk.Skip(revision)
-			continue
-		}
-		v.find(walk.Next(commit)...)
-		v.compare(namespace, commit)
-		if err := v.compareCompacted(namespace, commit); err != nil {
-			return err
-		}
-		v.commits++
-	}
-	v.find(walk.End())
-	return nil
-}
-
-// compare holds a commit against what the audit tells of it. What was committed
-// before there was an audit it does not know.
-func (v *verifier) compare(namespace config.Name, commit chain.Commit) {
-	since, audited := v.since[namespace]
-	young := commit.Revision > v.before[namespace]
-	hash, ok := v.told[fmt.Sprintf("%s@%d", namespace, commit.Revision)]
-	switch {
-	case !audited || commit.Revision < since || (young && !ok):
-	case !ok:
-		v.find(fmt.Errorf("no audit entry tells of revision %d of %s", commit.Revision, namespace))
-	case hash != commit.Hash:
-		v.find(fmt.Errorf("revision %d of %s is another than the audit tells of", commit.Revision, namespace))
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,7 +28,7 @@ type vault struct {
 	db  *sql.DB
 }
 
-func newVault(t *testing.T) *vault {
+func emptyVault(t *testing.T) *vault {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -45,12 +46,6 @@ func newVault(t *testing.T) *vault {
 			t.Error(err)
 		}
 	})
-	v.ask("PUT", "/v1/namespaces/payments/configs/limits", ` {"rps": 50, "é<": [ ]} `)
-	v.ask("POST", "/v1/namespaces/payments/commits", `{"message":"größer & <besser>","changes":[{"op":"put","name":"motd","text":"hi\n"},{"op":"put","name":"key","base64":"AP8="},{"op":"put","name":"none","value":null}]}`)
-	v.ask("DELETE", "/v1/namespaces/payments/configs/key", "")
-	v.ask("PUT", "/v1/namespaces/payments/schemas/limits", `{"type":"object"}`)
-	v.ask("PUT", "/v1/namespaces/team/configs/a", `1`)
-	v.ask("POST", "/v1/tokens", `{"name":"r","role":"reader"}`)
 	if v.db, err = sql.Open("sqlite3", path); err != nil {
 		t.Fatal(err)
 	}
@@ -58,21 +53,55 @@ func newVault(t *testing.T) *vault {
 	return v
 }
 
-func (v *vault) ask(method, path, body string) {
+// newVault has some of everything.
+func newVault(t *testing.T) *vault {
+	t.Helper()
+	v := emptyVault(t)
+	v.ask("PUT", "/v1/namespaces/payments/configs/limits", ` {"rps": 50, "é<": [ ]} `)
+	v.ask("POST", "/v1/namespaces/payments/commits", `{"message":"größer & <besser>","changes":[{"op":"put","name":"motd","text":"hi\n"},{"op":"put","name":"key","base64":"AP8="},{"op":"put","name":"none","value":null}]}`)
+	v.ask("DELETE", "/v1/namespaces/payments/configs/key", "")
+	v.ask("PUT", "/v1/namespaces/payments/schemas/limits", `{"type":"object"}`)
+	v.ask("PUT", "/v1/namespaces/team/configs/a", `1`)
+	v.ask("POST", "/v1/tokens", `{"name":"r","role":"reader"}`)
+	return v
+}
+
+func (v *vault) ask(method, path, body string) { v.askAs(testAdmin, method, path, body) }
+
+// askAs is ask with another token. It returns what is answered.
+func (v *vault) askAs(token, method, path, body string) []byte {
 	v.t.Helper()
 	request, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, strings.NewReader(body))
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+testAdmin)
+	request.Header.Set("Authorization", "Bearer "+token)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if said, _ := io.ReadAll(answer.Body); answer.StatusCode/100 != 2 {
+	said, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode/100 != 2 {
 		v.t.Fatalf("%s %s: %s", method, path, said)
 	}
+	return said
+}
+
+// propose makes three proposals in a namespace: one is approved, two are open. One
+// of those puts nothing.
+func (v *vault) propose(namespace string) {
+	v.t.Helper()
+	var made struct{ Token string }
+	said := v.askAs(testAdmin, "POST", "/v1/tokens", `{"name":"alice","role":"publisher"}`)
+	if err := json.Unmarshal(said, &made); err != nil || made.Token == "" {
+		v.t.Fatal(err, string(said))
+	}
+	proposals := "/v1/namespaces/" + namespace + "/proposals"
+	v.askAs(made.Token, "POST", proposals, `{"message":"m","changes":[{"op":"put","name":"limits","value":{"rps":6}}]}`)
+	v.ask("POST", proposals+"/1/approve", `{"message":"ok"}`)
+	v.askAs(made.Token, "POST", proposals, `{"changes":[{"op":"put","name":"new","text":"hi"}]}`)
+	v.askAs(made.Token, "POST", proposals, `{"message":"away","changes":[{"op":"delete","name":"limits"}]}`)
 }
 
 // verify returns what herald audit --verify finds, one line each.
@@ -115,9 +144,9 @@ func flip(value any) any {
 	return nil
 }
 
-// TestVerifyFindsEveryFlippedByte changes each column of each row that tells of a
+// TestVerifyFindsEveryChangedColumn changes each column of each row that tells of a
 // commit or is of the audit, and puts it back.
-func TestVerifyFindsEveryFlippedByte(t *testing.T) {
+func TestVerifyFindsEveryChangedColumn(t *testing.T) {
 	v := newVault(t)
 	if said, err := v.verify(); err != nil {
 		t.Fatal(err, said)
@@ -201,6 +230,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		"two swapped":               {[]string{"UPDATE audit SET seq = 99 WHERE seq = 2", "UPDATE audit SET seq = 2 WHERE seq = 3", "UPDATE audit SET seq = 3 WHERE seq = 99"}, "audit entry 3 (admin commit payments@2) was changed"},
 		"a changed commit":          {[]string{"UPDATE commits SET author = 'mallory' WHERE namespace = 'payments' AND revision = 2"}, "revision 2 of payments was changed"},
 		"a missing commit":          {[]string{"DELETE FROM commits WHERE namespace = 'payments' AND revision = 2"}, "revision 2 of payments is missing"},
+		"two commits swapped":       {[]string{"UPDATE commits SET revision = 99 WHERE namespace = 'payments' AND revision = 2", "UPDATE commits SET revision = 2 WHERE namespace = 'payments' AND revision = 3", "UPDATE commits SET revision = 3 WHERE namespace = 'payments' AND revision = 99"}, "revision 2 of payments was changed"},
 		"a change left out":         {[]string{"DELETE FROM changes WHERE name = 'motd'"}, "revision 2 of payments was changed"},
 		"a change slipped in":       {[]string{"INSERT INTO changes (namespace, revision, name, op, media_type, etag, size, body) VALUES ('team', 1, 'b', 'delete', '', '', 0, x'')"}, "revision 1 of team was changed"},
 		"a namespace put back":      {[]string{"UPDATE namespaces SET revision = 2 WHERE name = 'payments'"}, "the audit tells of revision 4 of payments, which stands at 2"},
@@ -213,6 +243,35 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 			for _, statement := range c.does {
 				v.exec(statement)
 			}
+			if said, err := v.verify(); err == nil || exitCode(err) != settings.ExitFailed || !strings.Contains(said, c.says) {
+				t.Errorf("%v, and it says:\n%s", err, said)
+			}
+		})
+	}
+}
+
+// TestVerifyNamesWhatNobodyAgreedTo: what stands, waits and was decided is what the
+// history and the audit tell of.
+func TestVerifyNamesWhatNobodyAgreedTo(t *testing.T) {
+	for name, c := range map[string]struct{ does, says string }{
+		"an approver":               {"UPDATE proposals SET decider = 'mallory' WHERE id = 1", "revision 2 of team is another than the audit tells of"},
+		"a decision":                {"UPDATE proposals SET reason = 'no' WHERE id = 1", "proposal team#1 was decided otherwise, as the audit tells (admin proposal.approve)"},
+		"what waits":                {"UPDATE proposed_changes SET body = x'686f' WHERE proposal = 2", "proposal team#2 is another than the audit tells of"},
+		"a proposal that is gone":   {"DELETE FROM proposals WHERE id = 2", "proposal team#2 is missing"},
+		"one that nobody made":      {"UPDATE proposals SET id = 9 WHERE id = 2", "no audit entry tells of proposal team#9"},
+		"one that nobody rejected":  {"UPDATE proposals SET state = 'rejected', decided_at = 1 WHERE id = 2", "proposal team#2 is rejected, and no audit entry tells of it"},
+		"an approval taken back":    {"UPDATE proposals SET state = 'open' WHERE id = 1", "proposal team#1 is another than the audit tells of"},
+		"a pointer to a former one": {"UPDATE configs SET change_id = (SELECT id FROM changes WHERE namespace = 'team' AND revision = 1) WHERE namespace = 'team'", "the config team/limits that stands is another than the history tells of"},
+		"a revision out of reach":   {"UPDATE namespaces SET revision = 1000000000 WHERE name = 'team'", "revisions 3 to 999999999 of team are missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := emptyVault(t)
+			v.ask("PUT", "/v1/namespaces/team/configs/limits", `{"rps":5}`)
+			v.propose("team")
+			if said, err := v.verify(); err != nil {
+				t.Fatal(err, said)
+			}
+			v.exec(c.does)
 			if said, err := v.verify(); err == nil || exitCode(err) != settings.ExitFailed || !strings.Contains(said, c.says) {
 				t.Errorf("%v, and it says:\n%s", err, said)
 			}

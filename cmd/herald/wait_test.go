@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,12 +47,14 @@ func fleetOf(states ...string) client.Fleet {
 }
 
 // wait runs await against a controller that answers with these fleets in turn,
-// and again with the last one, without holding any.
+// and again with the last one, without holding any. It is asked to hold for a
+// second, as long as there is one left.
 func wait(t *testing.T, wanted share, limit time.Duration, fleets ...client.Fleet) (stderr string, err error) {
 	t.Helper()
 	asked := 0
+	second := limit >= time.Minute
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.String() != "/v1/namespaces/payments/fleet?revision=42" || (asked > 0 && r.Header.Get("Prefer") != "wait=1") {
+		if r.URL.String() != "/v1/namespaces/payments/fleet?revision=42" || (asked > 0 && second && r.Header.Get("Prefer") != "wait=1") {
 			t.Errorf("asked %s, Prefer: %s", r.URL, r.Header.Get("Prefer"))
 		}
 		if len(fleets) == 0 {
@@ -91,9 +94,62 @@ func TestWaitEndsAtOnceWhenItIsHopeless(t *testing.T) {
 		t.Errorf("%v\n%s", err, said)
 	}
 	for _, nobody := range []client.Fleet{fleetOf(), fleetOf("lost")} {
-		if _, err := wait(t, 1, time.Hour, nobody); !errors.Is(err, errWaitUnmet) || !strings.Contains(err.Error(), "no live worker") {
+		if _, err := wait(t, 1, 200*time.Millisecond, nobody); !errors.Is(err, errWaitUnmet) || !strings.Contains(err.Error(), "no live worker") {
 			t.Errorf("nobody there: %v", err)
 		}
+	}
+}
+
+func TestAWorkerIsHeldByItsAgent(t *testing.T) {
+	fleet := fleetOf("current", "behind", "behind")
+	fleet.Revision = 42
+	for i := range fleet.Workers {
+		fleet.Workers[i].Agent = fmt.Sprintf("host-%d", i)
+	}
+	fleet.Agents = []client.RefusingAgent{
+		{ID: "host-1", Rejected: &client.Rejection{Revision: 42, Code: "shrunk", Message: "half of it is gone"}},
+		{ID: "host-2", Rejected: &client.Rejection{Revision: 41, Code: "shrunk"}},
+	}
+	said, err := wait(t, 100, time.Hour, fleet)
+	if !errors.Is(err, errRejected) || !strings.Contains(said, "  w-1 is behind, held by its agent host-1: shrunk: half of it is gone\n") {
+		t.Errorf("%v\n%s", err, said)
+	}
+}
+
+// A namespace that nobody follows yet is not one that nobody will.
+func TestWaitGivesTheFirstWorkersTime(t *testing.T) {
+	if said, err := wait(t, 100, time.Minute, fleetOf(), fleetOf("lost"), fleetOf("lost", "current")); err != nil {
+		t.Errorf("%v\n%s", err, said)
+	}
+}
+
+func TestWhoIsInterruptedLearnsThatTheChangeStands(t *testing.T) {
+	c, err := client.New("http://127.0.0.1:1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := quietCommand()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cmd.SetContext(ctx)
+	err = await(cmd, c, "payments", 42, 99, time.Minute)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "revision 42 of payments stands") {
+		t.Error(err)
+	}
+}
+
+func TestMeterRewritesItsLine(t *testing.T) {
+	var out bytes.Buffer
+	m := &meter{out: &out, terminal: true, revision: 42}
+	m.show(progress{live: 4, current: 1})
+	m.show(progress{live: 4, current: 1})
+	m.show(progress{live: 4, current: 3, rejected: 1})
+	m.end()
+	m.end()
+	want := "\r\x1b[K[#####---------------] 1 of 4 live workers run on revision 42" +
+		"\r\x1b[K[###############-----] 3 of 4 live workers run on revision 42, 1 refused it\n"
+	if out.String() != want {
+		t.Errorf("%q", out.String())
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -46,8 +48,16 @@ func (s *service) end() error {
 type world struct {
 	dir        string
 	address    string
+	interval   time.Duration // of the controller
 	controller *service
+	agents     map[string]*agentService
 	processes  map[string]*process
+}
+
+// An agentService is one that may stand at its address again.
+type agentService struct {
+	address string
+	service *service // nil while it is stopped
 }
 
 type worldKey struct{}
@@ -55,7 +65,7 @@ type worldKey struct{}
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
 
 func (s *stage) setup(env *testscript.Env) error {
-	w := &world{dir: env.WorkDir, processes: map[string]*process{}}
+	w := &world{dir: env.WorkDir, interval: 15 * time.Second, agents: map[string]*agentService{}, processes: map[string]*process{}}
 	env.Values[worldKey{}] = w
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,38 +88,71 @@ func (s *stage) setup(env *testscript.Env) error {
 func (w *world) start(listener net.Listener) {
 	w.controller = run(func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			DB: filepath.Join(w.dir, ".controller", "controller.db"), PollInterval: 15 * time.Second, Version: "test", Listener: listener,
+			DB: filepath.Join(w.dir, ".controller", "controller.db"), PollInterval: w.interval, Version: "test", Listener: listener,
 		}, slog.New(slog.DiscardHandler))
 	})
 }
 
-// controller stop|start: the same address and database.
+// controller stop|start [INTERVAL]: the same address and database; how often to poll.
 func runController(ts *testscript.TestScript, _ bool, args []string) {
 	w := worldOf(ts)
-	switch strings.Join(args, " ") {
+	switch args[0] {
 	case "stop":
-		ts.Check(w.controller.end())
+		ended := w.controller
 		w.controller = nil
+		ts.Check(ended.end())
 	case "start":
+		if len(args) > 1 {
+			interval, err := time.ParseDuration(args[1])
+			ts.Check(err)
+			w.interval = interval
+		}
 		listener, err := net.Listen("tcp", w.address)
 		ts.Check(err)
 		w.start(listener)
 	default:
-		ts.Fatalf("usage: controller stop|start")
+		ts.Fatalf("usage: controller stop|start [INTERVAL]")
 	}
 }
 
-// agent ID NAMESPACE: a real agent of the controller, until the script ends.
+// agent ID [NAMESPACE]: a real agent of HERALD_UPSTREAM, or else of the controller, until
+// it is stopped or the script ends; where it stood before. Where the script has a
+// files.yaml, the agent makes these files, in the folder made.
 func runAgent(ts *testscript.TestScript, _ bool, args []string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	known, ok := worldOf(ts).agents[args[0]]
+	if !ok {
+		known = &agentService{address: "127.0.0.1:0"}
+		worldOf(ts).agents[args[0]] = known
+	}
+	listener, err := net.Listen("tcp", known.address)
 	ts.Check(err)
+	known.address = listener.Addr().String()
 	settings := agent.Config{
-		Upstream: []string{ts.Getenv("HERALD_SERVER")}, ID: args[0], Namespaces: args[1:],
+		Upstream: []string{cmp.Or(ts.Getenv("HERALD_UPSTREAM"), ts.Getenv("HERALD_SERVER"))}, ID: args[0], Namespaces: args[1:],
 		CacheDir: ts.MkAbs("." + args[0]), Listener: listener, Version: "test",
 	}
-	s := run(func(ctx context.Context) error { return agent.Run(ctx, settings, slog.New(slog.DiscardHandler)) })
-	ts.Defer(func() { ts.Check(s.end()) })
-	ts.Setenv("AGENT", "http://"+listener.Addr().String())
+	if files, err := os.ReadFile(ts.MkAbs("files.yaml")); err == nil {
+		settings.Templates, settings.TemplateRoots = ts.MkAbs("files.yaml"), []string{ts.MkAbs("made")}
+		ts.Check(os.WriteFile(settings.Templates, bytes.ReplaceAll(files, []byte("$WORK"), []byte(ts.Getenv("WORK"))), 0o600))
+	}
+	known.service = run(func(ctx context.Context) error { return agent.Run(ctx, settings, slog.New(slog.DiscardHandler)) })
+	if !ok {
+		ts.Defer(func() { ts.Check(known.end()) })
+	}
+	ts.Setenv("AGENT", "http://"+known.address)
+}
+
+func (a *agentService) end() error {
+	if a.service == nil {
+		return nil
+	}
+	defer func() { a.service = nil }()
+	return a.service.end()
+}
+
+// stopped ID: stops an agent.
+func stopAgent(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(worldOf(ts).agents[args[0]].end())
 }
 
 // worker ID NAMESPACE: a real worker of the agent that was started last.

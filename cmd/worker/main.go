@@ -34,6 +34,7 @@ func main() {
 			flags.StringVar(&c.Bus, "bus", "", "where notifications come from: redis://HOST:PORT, redis+pubsub://HOST:PORT (default none: the agent holds requests)")
 			settings.SecretVar(flags, &token, "token", "what the agent asks for")
 			flags.DurationVar(&c.PollInterval, "poll-interval", 0, "how often to poll (default what the agent says)")
+			flags.StringVar(&c.Trust, "trust", "none", "whose signatures count: a file with the answer of /v1/signing-keys, or none: then the agent's word is enough")
 			flags.StringSliceVar(&c.AllowHosts, "allow-hosts", []string{"127.0.0.1", "localhost", "[::1]"},
 				"hosts that its target may have, each with an optional :PORT; checked on the dialled address too")
 			flags.BoolVar(&c.AllowAnonymous, "allow-anonymous", false, "listen beyond loopback, where anybody may ask")

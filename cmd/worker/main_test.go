@@ -182,7 +182,7 @@ func TestRefusalsAreOneLineAndCodeTwo(t *testing.T) {
 		{nil, "HERALD_AGENT=nowhere", "http://127.0.0.1:8081"},
 		{[]string{"--bus", "redis://:hunter2@"}, "", "--bus"},
 		{[]string{"--listen", "0.0.0.0:0"}, "", "--allow-anonymous"},
-		{[]string{"--state-dir", file}, "", "state folder"},
+		{[]string{"--state-dir", file}, "", "--state-dir: "},
 		{nil, "HERALD_TOKEN_FILE=/nonexistent", "HERALD_TOKEN_FILE"},
 		{[]string{"--log-level", "loud"}, "", "loud"},
 	} {

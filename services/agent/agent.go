@@ -26,6 +26,7 @@ import (
 	"github.com/heraldconf/herald/shared/lastgood"
 	"github.com/heraldconf/herald/shared/settings"
 	"github.com/heraldconf/herald/shared/telemetry"
+	"github.com/heraldconf/herald/shared/trust"
 )
 
 // Config is an agent's settings.
@@ -39,8 +40,11 @@ type Config struct {
 	Bus            string        // "" = none
 	PollInterval   time.Duration // 0 = what upstream says
 	Token          string        // sent upstream
+	Trust          string        // whose signatures count: first-use (or ""), none, or a file of keys
 	AcceptTokens   []string      // what callers beyond loopback must bring
 	AllowAnonymous bool
+	Templates      string   // a YAML file of files made from configs; "" = none
+	TemplateRoots  []string // the folders that these may be made in
 	Version        string
 	Listener       net.Listener // already open; nil = open Listen
 }
@@ -52,6 +56,10 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 	if err != nil {
 		return settings.Usagef("%w", err)
 	}
+	templates, err := c.templates(profile)
+	if err != nil {
+		return settings.Usagef("%w", err)
+	}
 	logger = logger.With("service", "agent", "agent", profile.ID)
 	parts, err := c.open(ctx, logger)
 	if err != nil {
@@ -59,35 +67,56 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, parts.close()) }()
 
+	var syncer *usecase.Syncer
 	upstream := gateway.NewUpstream(gateway.Options{
 		Addresses: c.Upstream, ID: profile.ID, Token: c.Token, Interval: c.PollInterval,
-		Hold: func() bool { return parts.bus.State() != bus.OK },
+		Hold:   func() bool { return parts.bus.State() != bus.OK },
+		Anew:   func(held *config.Snapshot) bool { return parts.trust.Anew(held) },
+		Accept: func(a domain.Acceptance) { syncer.Accept(a) },
 	})
 	defer upstream.Close()
-	reporter := usecase.NewReporter(upstream, logger)
-	announcer := usecase.NewAnnouncer(parts.bus, logger)
-	syncer := usecase.NewSyncer(upstream, repository.NewCache(parts.folder, logger), tell(profile.ID, announcer, reporter), logger)
-	if err := errors.Join(syncer.Remember(), syncer.Follow(namespaces...)); err != nil {
+	if err := c.trust(&parts, upstream, logger); err != nil {
 		return err
 	}
-	registrar := &usecase.Registrar{Controller: upstream, Syncer: syncer, Profile: profile, Logger: logger}
+	ring := usecase.NewRing(upstream, func() time.Duration { return syncer.Interval() }, logger)
+	reporter := parts.reporter(upstream, ring.Every, logger)
+	announcer := usecase.NewAnnouncer(parts.bus, logger)
+	cache := repository.NewCache(parts.folder, logger)
+	cache.Require(parts.trust.Verify)
+	syncer = usecase.NewSyncer(upstream, cache, tell(profile.ID, announcer, reporter), logger)
+	syncer.Require(parts.trust.Check)
+	syncer.OnWithheld(withheld(profile.ID, reporter))
+	syncer.CheckDisk()
+	files := c.files(templates, profile, syncer, reporter, parts.folder, logger)
+	if err := follow(syncer, cache, namespaces, files.Namespaces()); err != nil {
+		return err
+	}
+	registrar := &usecase.Registrar{Controller: upstream, Syncer: syncer, Reporter: reporter, Profile: profile, Logger: logger}
 
 	server := httpapi.NewServer()
 	ways := &handler.Handler{
-		ID: profile.ID, Syncer: syncer, Reporter: reporter, Upstream: upstream, Bus: parts.bus, Required: namespaces,
-		Tokens: c.AcceptTokens, Draining: server.Draining(), Metrics: telemetry.NewRegistry(),
+		ID: profile.ID, Syncer: syncer, Reporter: reporter, Ring: ring, Files: files, Upstream: upstream, Trust: parts.trust, Bus: parts.bus,
+		Required: namespaces, Tokens: c.AcceptTokens, Draining: server.Draining(), Metrics: telemetry.NewRegistry(),
 	}
 	routes := ways.Routes()
 	parts.bus.OnState(ways.BusChanged)
 
-	stop := background(ctx, syncer.Run, reporter.Run, announcer.Run, registrar.Run, func(ctx context.Context) {
-		if err := parts.bus.Serve(ctx, ways.BusRoutes()...); err != nil && ctx.Err() == nil {
-			logger.Error("the bus is no longer heard; polling goes on", "error", err)
-		}
-	})
-	defer stop()
+	stop := background(ctx, syncer.Run, reporter.Run, announcer.Run, registrar.Run, ring.Run, files.Run,
+		func(ctx context.Context) { ways.HearAbove(ctx, upstream.Above) },
+		func(ctx context.Context) { parts.hear(ctx, ways, logger) })
+	defer func() {
+		stop()
+		reporter.Goodbye(ctx, profile.ID)
+	}()
 	c.announce(logger, parts, syncer)
 	return server.Serve(ctx, parts.listener, routes, logger)
+}
+
+// follow has the syncer follow what it did before, what it is told to, and what files
+// are made from.
+func follow(syncer *usecase.Syncer, cache *repository.Cache, told, made []config.Name) error {
+	remembered, err := cache.Namespaces()
+	return errors.Join(err, syncer.Follow(remembered...), syncer.Follow(told...), syncer.Follow(made...))
 }
 
 // parts are what an agent opens, and closes at the end.
@@ -95,6 +124,8 @@ type parts struct {
 	folder   *lastgood.Folder
 	listener net.Listener
 	bus      *bus.Bus
+	whose    trust.Setting
+	trust    *trust.Trust
 }
 
 // open opens them all, or none.
@@ -104,11 +135,14 @@ func (c Config) open(ctx context.Context, logger *slog.Logger) (p parts, err err
 			err = errors.Join(err, p.close())
 		}
 	}()
+	if p.whose, err = trust.Parse(c.Trust); err != nil {
+		return p, settings.Usagef("--trust: %w", err)
+	}
 	if p.bus, err = bus.Open(c.Bus, logger); err != nil {
 		return p, settings.Usagef("--bus: %w", err)
 	}
 	if p.folder, err = lastgood.Open(c.CacheDir); err != nil {
-		return p, settings.Usagef("--cache-dir %s: %w; choose a folder that can be written", c.CacheDir, err)
+		return p, settings.Usagef("--cache-dir %s: %w; choose a folder that can be made, and read", c.CacheDir, err)
 	}
 	if p.listener = c.Listener; p.listener == nil {
 		open := c.AllowAnonymous || len(c.AcceptTokens) > 0
@@ -133,6 +167,20 @@ func (p parts) close() error {
 	return errors.Join(errs...)
 }
 
+// reporter is one that remembers in the folder what nobody above has heard.
+func (p parts) reporter(upstream usecase.Controller, interval func() time.Duration, logger *slog.Logger) *usecase.Reporter {
+	r := usecase.NewReporter(upstream, interval, logger)
+	r.Remember(repository.NewUnheard(p.folder, logger))
+	return r
+}
+
+// hear takes what the bus brings until ctx ends.
+func (p parts) hear(ctx context.Context, ways *handler.Handler, logger *slog.Logger) {
+	if err := p.bus.Serve(ctx, ways.BusRoutes()...); err != nil && ctx.Err() == nil {
+		logger.Error("the bus is no longer heard; polling goes on", "error", err)
+	}
+}
+
 // background runs what is behind the server; stop ends it and waits for it. It
 // outlives ctx, so that what the last requests leave is still handed on.
 func background(ctx context.Context, run ...func(context.Context)) (stop func()) {
@@ -150,6 +198,19 @@ func tell(id string, announcer *usecase.Announcer, reporter *usecase.Reporter) f
 		fetched := config.Fetched{Agent: id, Namespace: s.Namespace, Revision: s.Revision, Epoch: s.Epoch, At: time.Now().UTC()}
 		announcer.Tell(fetched)
 		reporter.Add(config.Reports{Fetched: []config.Fetched{fetched}})
+	}
+}
+
+// withheld tells upward what this agent refuses, and once it refuses it no more.
+func withheld(id string, reporter *usecase.Reporter) func(config.Name, *domain.Withheld, *config.Snapshot) {
+	return func(namespace config.Name, w *domain.Withheld, held *config.Snapshot) {
+		if w != nil {
+			reporter.Add(config.Reports{Fetched: []config.Fetched{usecase.Rejection(id, namespace, w)}})
+		} else if held != nil {
+			reporter.Add(config.Reports{Fetched: []config.Fetched{
+				{Agent: id, Namespace: namespace, Revision: held.Revision, Epoch: held.Epoch, At: time.Now().UTC()},
+			}})
+		}
 	}
 }
 

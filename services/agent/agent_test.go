@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"io"
@@ -26,7 +27,12 @@ import (
 	"github.com/heraldconf/herald/shared/settings"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if settings := os.Getenv(runsAgent); settings != "" {
+		os.Exit(agentAgain(settings))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A controller is as much of one as an agent sees.
 type controller struct {
@@ -38,6 +44,7 @@ type controller struct {
 	pulls      int
 	reports    chan config.Reports
 	assigned   []string
+	key        ed25519.PrivateKey // nil signs nothing
 }
 
 func newController(t *testing.T) *controller {
@@ -78,9 +85,10 @@ func (c *controller) Latest(_ context.Context, ns config.Name) (*config.Snapshot
 }
 
 func (c *controller) put(ns config.Name, revision config.Revision, document string) *config.Snapshot {
-	s := config.Seal(ns, config.Position{Epoch: "01A", Revision: revision}, []config.Entry{{
-		Name: "limits", Revision: revision, Document: config.Document{MediaType: "application/json", Body: []byte(document)},
-	}}, nil)
+	s := sealedAs(ns, "01A", revision, document)
+	if c.key != nil {
+		s.Signature = config.Sign(c.key, s)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.namespaces[ns] = s
@@ -89,14 +97,26 @@ func (c *controller) put(ns config.Name, revision config.Revision, document stri
 	return s
 }
 
-// run starts an agent and returns its address, and how to stop it.
-func run(t *testing.T, c agent.Config) (address string, stop func()) {
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Listener, c.ID, c.Version = listener, "host-7", "test"
+	return listener
+}
+
+// run starts an agent and returns its address, and how to stop it.
+func run(t *testing.T, c agent.Config) (address string, stop func()) {
+	t.Helper()
+	if c.Listener == nil {
+		c.Listener = listen(t)
+	}
+	listener := c.Listener
+	c.Version = "test"
+	if c.ID == "" {
+		c.ID = "host-7"
+	}
 	if c.CacheDir == "" {
 		c.CacheDir = t.TempDir()
 	}
@@ -183,7 +203,8 @@ func TestRestartsFromItsCacheWithNothingElseAlive(t *testing.T) {
 	began := time.Now()
 	url, _ = run(t, agent.Config{Upstream: []string{"http://127.0.0.1:1"}, CacheDir: cache})
 	answer, body := get(t, url+snapshotPath)
-	if answer.StatusCode != 200 || body != string(s.Body) || answer.Header.Get("Herald-Stale") != "true" || answer.Header.Get("ETag") != s.ETag.Quoted("") {
+	if answer.StatusCode != 200 || body != string(s.Body) || answer.Header.Get("Herald-Stale") != "true" || answer.Header.Get("ETag") != s.ETag.Quoted("") ||
+		answer.Header.Get("Herald-Poll-Interval") != "1" {
 		t.Errorf("%d %v", answer.StatusCode, answer.Header)
 	}
 	if took := time.Since(began); took > time.Second {
@@ -232,7 +253,7 @@ func TestARelayServesAnAgent(t *testing.T) {
 	c := newController(t)
 	first := c.put("payments", 1, `{"rps":1}`)
 	near, _ := run(t, agent.Config{Upstream: []string{c.URL}})
-	far, _ := run(t, agent.Config{Upstream: []string{near}})
+	far, _ := run(t, agent.Config{Upstream: []string{near}, ID: "host-8"})
 	if _, body := get(t, far+snapshotPath); body != string(first.Body) {
 		t.Fatal(body)
 	}
@@ -361,6 +382,8 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		"interval":       {func(c *agent.Config) { c.PollInterval = time.Millisecond }, "--poll-interval"},
 		"bus":            {func(c *agent.Config) { c.Bus = "kafka://somewhere" }, "--bus"},
 		"cache":          {func(c *agent.Config) { c.CacheDir = file }, "--cache-dir"},
+		"trust":          {func(c *agent.Config) { c.Trust = filepath.Join(file, "keys.json") }, "--trust"},
+		"no keys":        {func(c *agent.Config) { c.Trust = file }, "--trust"},
 		"port in use":    {func(c *agent.Config) { c.Listen = taken.Addr().String() }, "--listen"},
 		"beyond, closed": {func(c *agent.Config) { c.Listen = "0.0.0.0:0" }, "--accept-token"},
 	} {

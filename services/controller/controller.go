@@ -39,6 +39,7 @@ type Config struct {
 	AdminToken     settings.Secret // of the role admin, given from outside; "" for none
 	BootstrapDir   string          // where a first start hands out tokens; "" for nowhere
 	Demo           string          // a URL; "" for no demonstration
+	SigningKey     string          // its file; "" is beside the database
 	Version        string
 
 	// Listener is used in the place of Listen where it is not nil.
@@ -51,63 +52,106 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	listener, err := c.listen(ctx)
+	opened, err := c.open(ctx, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }()
-	facts, err := bus.Open(c.Bus, logger)
-	if err != nil {
-		return settings.Usagef("--bus: %w", err)
-	}
-	defer func() { _ = facts.Close() }()
-	store, err := repository.Open(ctx, c.DB)
-	if err != nil {
-		return settings.Usagef("%w", err)
-	}
-	defer func() { _ = store.Close() }()
-
-	configs, err := usecase.NewConfigs(ctx, store, store, store, logger)
+	defer opened.close()
+	does, err := c.build(ctx, opened, logger)
 	if err != nil {
 		return err
 	}
-	schemas := usecase.NewSchemas(store, store, readSchemas)
-	configs.HoldTo(schemas)
-	relay := usecase.NewRelay(store, announcer{facts}, configs, c.Spread, logger)
-	configs.OnCommit(relay.Wake)
-	facts.OnState(healed(relay))
-	fleet, err := usecase.NewFleet(ctx, store, configs, c.PollInterval, logger)
-	if err != nil {
-		return err
-	}
-	tokens, err := c.admit(ctx, store, logger)
-	if err != nil {
-		return err
-	}
-	audit := usecase.NewAudit(store, logger)
-	retention := usecase.NewRetention(store, logger)
-	if err := c.demonstrate(ctx, configs); err != nil {
+	if err := c.demonstrate(ctx, does.Configs); err != nil {
 		return err
 	}
 	server := httpapi.NewServer()
-	ways := handler.New(handler.Parts{
-		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Retention: retention, Settings: store,
-		Receipts: usecase.NewReceipts(store),
-		Tokens:   tokens, Audit: audit, Ready: store.Ready, Pending: relay.Pending,
-		Bus:     func() string { return string(facts.State()) },
-		Version: c.Version, Epoch: store.Epoch(), Draining: server.Draining(), Logger: logger,
-	})
+	does.Draining, does.Version, does.Logger = server.Draining(), c.Version, logger
+	ways := handler.New(does.Parts)
 
 	// What serves stops first, then what it fed: the outbox and the fleet are
 	// flushed once nothing more can come.
-	behind := background(ctx, configs.Run, relay.Run, fleet.Run, tokens.Run, audit.Run, retention.Run)
+	behind := background(ctx, does.Configs.Run, does.relay.Run, does.Fleet.Run, does.Tokens.Run, does.Audit.Run, does.Retention.Run)
 	defer behind.stop()
-	heard := background(ctx, func(ctx context.Context) { listenTo(ctx, facts, ways.Events(), logger) })
+	heard := background(ctx, func(ctx context.Context) { listenTo(ctx, opened.facts, ways.Events(), logger) })
 	defer heard.stop()
-	logger.Info("controller serves", "address", "http://"+listener.Addr().String(), "db", c.DB, "epoch", store.Epoch(), "bus", facts.State(), "version", c.Version)
-	err = server.Serve(ctx, listener, ways.Routes(telemetry.NewRegistry()), logger)
+	logger.Info("controller serves", "address", "http://"+opened.listener.Addr().String(), "db", c.DB, "epoch", does.Epoch, "bus", opened.facts.State(), "version", c.Version)
+	err = server.Serve(ctx, opened.listener, ways.Routes(telemetry.NewRegistry()), logger)
 	logger.Info("controller stops")
 	return err
+}
+
+// resources are what a controller opens, and closes at the end.
+type resources struct {
+	listener net.Listener
+	facts    *bus.Bus
+	store    *repository.Store
+}
+
+// open opens them all, or none.
+func (c Config) open(ctx context.Context, logger *slog.Logger) (r resources, err error) {
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.listener, err = c.listen(ctx); err != nil {
+		return r, err
+	}
+	if r.facts, err = bus.Open(c.Bus, logger); err != nil {
+		return r, settings.Usagef("--bus: %w", err)
+	}
+	if r.store, err = repository.Open(ctx, c.DB); err != nil {
+		return r, settings.Usagef("%w", err)
+	}
+	return r, nil
+}
+
+// close closes what is open, the store first: what is acknowledged is on disk.
+func (r resources) close() {
+	if r.store != nil {
+		_ = r.store.Close()
+	}
+	if r.facts != nil {
+		_ = r.facts.Close()
+	}
+	if r.listener != nil {
+		_ = r.listener.Close()
+	}
+}
+
+// A controller is what a controller does, as its ways in need it, and who tells of it.
+type controller struct {
+	handler.Parts
+	relay *usecase.Relay
+}
+
+// build connects what a controller does with what it opened.
+func (c Config) build(ctx context.Context, opened resources, logger *slog.Logger) (does controller, err error) {
+	store, facts := opened.store, opened.facts
+	if does.Signing, err = c.sign(ctx, store, logger); err != nil {
+		return does, err
+	}
+	if does.Configs, err = usecase.NewConfigs(ctx, store, store, store, logger); err != nil {
+		return does, err
+	}
+	does.Schemas = usecase.NewSchemas(store, store, readSchemas)
+	does.Configs.HoldTo(does.Schemas)
+	does.Configs.SignWith(does.Signing)
+	does.relay = usecase.NewRelay(store, announcer{facts}, does.Configs, c.Spread, logger)
+	does.Configs.OnCommit(does.relay.Wake)
+	facts.OnState(healed(does.relay))
+	if does.Fleet, err = usecase.NewFleet(ctx, store, does.Configs, c.PollInterval, logger); err != nil {
+		return does, err
+	}
+	if does.Tokens, err = c.admit(ctx, store, logger); err != nil {
+		return does, err
+	}
+	does.Undo, does.Proposals = usecase.NewUndo(does.Configs, store), usecase.NewProposals(does.Configs, store, store, store)
+	does.Audit, does.Retention = usecase.NewAudit(store, logger), usecase.NewRetention(store, logger)
+	does.Receipts, does.Settings = usecase.NewReceipts(store), store
+	does.Ready, does.Backup, does.Epoch, does.Pending = store.Ready, store.Backup, store.Epoch(), does.relay.Pending
+	does.Bus = func() string { return string(facts.State()) }
+	return does, nil
 }
 
 // healed tells the relay that the bus is there again.

@@ -121,6 +121,7 @@ func TestRefusals(t *testing.T) {
 		"an interval too long":   {func(c *controller.Config) { c.PollInterval = 48 * time.Hour }, "--poll-interval"},
 		"a spread below nothing": {func(c *controller.Config) { c.Spread = -1 }, "--spread"},
 		"a spread too long":      {func(c *controller.Config) { c.Spread = time.Minute }, "--spread"},
+		"a key that is none":     {func(c *controller.Config) { c.SigningKey = file }, "--signing-key"},
 		"a demo that is no URL":  {func(c *controller.Config) { c.Demo = "localhost:8080" }, "--demo"},
 	} {
 		t.Run(name, func(t *testing.T) {

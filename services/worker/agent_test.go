@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -27,6 +28,14 @@ type agent struct {
 	changed  chan struct{}
 	held     int // requests that asked to be held
 	interval time.Duration
+	key      ed25519.PrivateKey // nil signs nothing
+}
+
+// sign signs what is served from now on.
+func (a *agent) sign(key ed25519.PrivateKey) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.key = key
 }
 
 func newAgent(t *testing.T) *agent {
@@ -81,7 +90,9 @@ func (a *agent) fetch(revision config.Revision, document string) {
 	}, nil)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.newest = s
+	if a.newest = s; a.key != nil {
+		s.Signature = config.Sign(a.key, s)
+	}
 	close(a.changed)
 	a.changed = make(chan struct{})
 }

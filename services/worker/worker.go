@@ -22,6 +22,7 @@ import (
 	"github.com/heraldconf/herald/shared/sdk"
 	"github.com/heraldconf/herald/shared/settings"
 	"github.com/heraldconf/herald/shared/telemetry"
+	"github.com/heraldconf/herald/shared/trust"
 )
 
 // Target is the name of the config that a worker runs on, in its namespace.
@@ -37,6 +38,7 @@ type Config struct {
 	Bus            string        // "" = none
 	Token          string        // sent to the agent
 	PollInterval   time.Duration // 0 = what the agent says
+	Trust          string        // a file of the keys whose signatures count; "" or none = the agent's word is enough
 	AllowHosts     []string
 	AllowAnonymous bool
 	Version        string
@@ -49,6 +51,10 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 	namespace, hosts, err := c.check()
 	if err != nil {
 		return settings.Usagef("%w", err)
+	}
+	keys, err := trust.ParseKeys(c.Trust)
+	if err != nil {
+		return settings.Usagef("--trust: %w", err)
 	}
 	logger = logger.With("service", "worker")
 	listener := c.Listener
@@ -65,10 +71,10 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 
 	watcher, err := sdk.Watch(ctx, c.Namespace+"/"+Target, sdk.Options[domain.Target]{
 		Agent: c.Agent, Token: c.Token, Worker: c.ID, StateDir: c.StateDir, Interval: c.PollInterval,
-		Decode: decoder(hosts), Link: handler.NewLink(notifications, namespace, logger), Logger: logger,
+		Trust: keys, Decode: decoder(hosts), Link: handler.NewLink(notifications, namespace, logger), Logger: logger,
 	})
 	if err != nil {
-		return errors.Join(settings.Usagef("%w", err), listener.Close())
+		return errors.Join(settings.Usagef("--state-dir: %w", err), listener.Close())
 	}
 	defer func() { err = errors.Join(err, watcher.Close()) }()
 	client := gateway.NewClient(hosts, net.DefaultResolver)

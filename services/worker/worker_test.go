@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"log/slog"
@@ -61,6 +62,35 @@ func get(t *testing.T, url string) (status int, header http.Header, body string)
 		t.Fatal(err)
 	}
 	return answer.StatusCode, answer.Header, string(content)
+}
+
+// TestTrustedKeys: what the keys of a file do not vouch for is not run on.
+func TestTrustedKeys(t *testing.T) {
+	a := newAgent(t)
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(keys, config.Keys{config.NewKey(public, time.Now())}.Encode(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.fetch(1, target(t, "unsigned"))
+	w := start(t, worker.Config{Agent: a.server.URL, Trust: keys})
+	for until := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		status, _, body := get(t, w+"/v1/status")
+		if status != http.StatusOK || strings.Contains(body, `"running":{`) || time.Now().After(until) {
+			t.Fatalf("%d %s", status, body)
+		}
+		if strings.Contains(body, "signature not verified") {
+			break
+		}
+	}
+	a.sign(private)
+	a.fetch(2, target(t, "signed"))
+	if v := a.await(t, 2); v.Status != config.Applied {
+		t.Errorf("verdict %+v", v)
+	}
 }
 
 func TestWorkerRunsOnItsConfig(t *testing.T) {
@@ -221,7 +251,7 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		"hosts":           {func(c *worker.Config) { c.AllowHosts = []string{"http://x"} }, "--allow-hosts"},
 		"no hosts":        {func(c *worker.Config) { c.AllowHosts = nil }, "--allow-hosts"},
 		"bus":             {func(c *worker.Config) { c.Bus = "kafka://x" }, "--bus"},
-		"state folder":    {func(c *worker.Config) { c.StateDir = file }, "state folder"},
+		"state folder":    {func(c *worker.Config) { c.StateDir = file }, "--state-dir: "},
 		"beyond loopback": {func(c *worker.Config) { c.Listen = "0.0.0.0:0" }, "--allow-anonymous"},
 		"address in use":  {func(c *worker.Config) { c.Listen = taken.Addr().String() }, "in use"},
 		"no port":         {func(c *worker.Config) { c.Listen = "127.0.0.1" }, "HOST:PORT"},

@@ -34,6 +34,9 @@ type Written struct {
 	Revision  config.Revision `json:"revision"`
 	ETag      config.ETag     `json:"etag,omitempty"`
 	Changed   bool            `json:"changed"`
+	// Proposal is what waits for an approval in the place of a change, or what a change
+	// was; 0 for neither.
+	Proposal int64 `json:"proposal,omitempty"`
 }
 
 // A Namespace is one of the list of namespaces.
@@ -42,6 +45,7 @@ type Namespace struct {
 	Revision  config.Revision `json:"revision"`
 	Configs   int             `json:"configs"`
 	UpdatedAt time.Time       `json:"updated_at"`
+	Hash      string          `json:"hash"` // of its newest commit
 }
 
 // A Config is one of the list of a namespace's configs.
@@ -59,7 +63,9 @@ type Commit struct {
 	At       time.Time       `json:"at"`
 	Author   string          `json:"author"`
 	Message  string          `json:"message"`
-	Changes  []struct {
+	// ApprovedBy is who approved the proposal that it was, "" where it was none.
+	ApprovedBy string `json:"approved_by"`
+	Changes    []struct {
 		Op   string      `json:"op"`
 		Name config.Name `json:"name"`
 	} `json:"changes"`
@@ -67,6 +73,7 @@ type Commit struct {
 
 // An Agent is an agent's standing.
 type Agent struct {
+	DryRun              bool          `json:"dry_run"`
 	ID                  string        `json:"id"`
 	State               string        `json:"state"`
 	LastSeen            time.Time     `json:"last_seen"`
@@ -75,6 +82,15 @@ type Agent struct {
 	Fetched             map[config.Name]struct {
 		Revision config.Revision `json:"revision"`
 	} `json:"fetched"`
+	Rejected map[config.Name]Refusal `json:"rejected"`
+}
+
+// A Refusal is a revision that an agent refuses, and why.
+type Refusal struct {
+	Epoch    config.Epoch    `json:"epoch"`
+	Revision config.Revision `json:"revision"`
+	Code     string          `json:"code"`
+	Message  string          `json:"message"`
 }
 
 // A Fleet is who runs on what of a namespace.
@@ -88,7 +104,22 @@ type Fleet struct {
 		Rejected int `json:"rejected"`
 		Lost     int `json:"lost"`
 	} `json:"summary"`
-	Workers []Worker `json:"workers"`
+	Workers []Worker        `json:"workers"`
+	Agents  []RefusingAgent `json:"agents"` // those that refuse a revision, and hold their workers at an older one
+}
+
+// A RefusingAgent is an agent that refuses a revision.
+type RefusingAgent struct {
+	ID       string     `json:"id"`
+	Rejected *Rejection `json:"rejected"`
+}
+
+// A Rejection is a revision that somebody refused, and why.
+type Rejection struct {
+	Revision config.Revision `json:"revision"`
+	Code     string          `json:"code"`
+	Message  string          `json:"message"`
+	At       time.Time       `json:"at"`
 }
 
 // The states of a worker.
@@ -106,13 +137,10 @@ type Worker struct {
 	State   string `json:"state"`
 	Running *struct {
 		Revision config.Revision `json:"revision"`
+		At       time.Time       `json:"at"`
 	} `json:"running"`
-	LastRejected *struct {
-		Revision config.Revision `json:"revision"`
-		Code     string          `json:"code"`
-		Message  string          `json:"message"`
-	} `json:"last_rejected"`
-	LastSeen time.Time `json:"last_seen"`
+	LastRejected *Rejection `json:"last_rejected"`
+	LastSeen     time.Time  `json:"last_seen"`
 }
 
 // Each returns what a list has under member, page by page as it is consumed.

@@ -5,6 +5,7 @@ import "time"
 // A Token is one of the list of tokens. Token itself is there when it is made,
 // and only then.
 type Token struct {
+	DryRun     bool       `json:"dry_run"`
 	ID         string     `json:"id"`
 	Token      string     `json:"token"`
 	Name       string     `json:"name"`

@@ -30,7 +30,8 @@ type Preview struct {
 	Revision  config.Revision `json:"revision"` // that it would make
 	Changes   []Change        `json:"changes"`
 	Schemas   []Change        `json:"schemas,omitempty"`
-	Workers   []RunningWorker `json:"workers"` // that would go over to it
+	Workers   []RunningWorker `json:"workers"`         // that would go over to it
+	Waits     bool            `json:"waits,omitempty"` // for the approval of another token
 }
 
 // A RunningWorker is a worker that lives, and what it runs on.

@@ -17,7 +17,8 @@ var (
 //
 // In one epoch a namespace only moves forward, and only a tombstone takes a
 // config away. A later epoch begins anew: it follows a restore from backup, and
-// what it lacks the backup lacked.
+// what it lacks the backup lacked. What an operator accepted may lack anything, but
+// is not to be older.
 func (s *Snapshot) Succeeds(held *Snapshot) error {
 	if held == nil {
 		return nil
@@ -25,7 +26,7 @@ func (s *Snapshot) Succeeds(held *Snapshot) error {
 	switch order := s.Position.Compare(held.Position); {
 	case order < 0:
 		return fmt.Errorf("%w: %s at %d, held is %d", ErrOlder, s.Namespace, s.Revision, held.Revision)
-	case s.Epoch != held.Epoch:
+	case s.Epoch != held.Epoch, s.Accepted:
 		return nil
 	}
 	for _, e := range held.Configs {

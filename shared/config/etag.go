@@ -52,20 +52,51 @@ func ParseETag(header string) (ETag, bool) {
 	return ETag(tag), true
 }
 
-// ParseETags reads a list of entity tags, as If-Match and If-None-Match carry
-// them. any is true for "*". Weak tags are left out.
-func ParseETags(headers []string) (tags []ETag, any bool) {
+// ParseETags reads a list of entity tags, as If-Match carries them. any is true
+// for "*". Weak tags are left out.
+func ParseETags(headers []string) (tags []ETag, any bool) { return parseETags(headers, "") }
+
+// HeldETags reads the list of an If-None-Match, weak tags too (RFC 9110, section
+// 13.1.2): a proxy that codes a body makes its tag weak, and who holds that body
+// has nothing new to learn.
+func HeldETags(headers []string) (tags []ETag, any bool) { return parseETags(headers, "W/") }
+
+func parseETags(headers []string, weak string) (tags []ETag, any bool) {
 	for _, header := range headers {
 		for part := range elements(header) {
-			if strings.TrimSpace(part) == "*" {
+			part = strings.TrimSpace(part)
+			if part == "*" {
 				return nil, true
 			}
-			if tag, ok := ParseETag(part); ok {
+			if tag, ok := ParseETag(strings.TrimPrefix(part, weak)); ok {
 				tags = append(tags, tag)
 			}
 		}
 	}
 	return tags, false
+}
+
+// AreETags reports whether that is what If-Match and If-None-Match may say: "*", or
+// a list of entity tags, weak ones too.
+func AreETags(headers []string) bool {
+	tags, any := 0, 0
+	for _, header := range headers {
+		for part := range elements(header) {
+			switch part = strings.TrimSpace(part); part {
+			case "*":
+				any++
+			case "":
+			case `""`, `W/""`:
+				tags++ // it is of no body
+			default:
+				if _, ok := ParseETag(strings.TrimPrefix(part, "W/")); !ok {
+					return false
+				}
+				tags++
+			}
+		}
+	}
+	return any+tags > 0 && (any == 0 || any+tags == 1)
 }
 
 // elements are the members of a list. A tag may have commas in it, so one within

@@ -60,6 +60,19 @@ func TestParseETags(t *testing.T) {
 	}
 }
 
+func TestHeldETagsMayBeWeak(t *testing.T) {
+	for header, want := range map[string][]config.ETag{
+		`"a"`: {"a"}, `W/"a"`: {"a"}, `"a", W/"b-gzip"`: {"a", "b"}, `W/"a,b", "c"`: {"a,b", "c"}, `w/"a"`: nil, `W/a`: nil, `W/*`: nil,
+	} {
+		if tags, any := config.HeldETags([]string{header}); !slices.Equal(tags, want) || any {
+			t.Errorf("%s: %q %v, want %q", header, tags, any, want)
+		}
+	}
+	if _, any := config.HeldETags([]string{"*"}); !any {
+		t.Error("* is not any")
+	}
+}
+
 func TestETagsAreReadAsTheyAreWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tag := config.ETagOf(rapid.SliceOf(rapid.Byte()).Draw(t, "body"))
@@ -116,5 +129,19 @@ func TestDigestHeaders(t *testing.T) {
 		if got, err := config.ParseDigest(header); !errors.Is(err, config.ErrNoDigest) || got != (config.Digest{}) {
 			t.Errorf("%q: %v, %v", header, got, err)
 		}
+	}
+}
+
+func TestAreETags(t *testing.T) {
+	for value, want := range map[string]bool{
+		`*`: true, ` "a" `: true, `"a", W/"b",,""`: true, `W/""`: true, `"a,*"`: true,
+		``: false, `,`: false, `a`: false, `"a`: false, `"a" "b"`: false, `*, "a"`: false, `*,*`: false, `w/"a"`: false, `W/a`: false, "\"a\x01\"": false,
+	} {
+		if got := config.AreETags([]string{value}); got != want {
+			t.Errorf("%q: %v", value, got)
+		}
+	}
+	if !config.AreETags([]string{`"a"`, `"b"`}) || config.AreETags([]string{`"a"`, `*`}) {
+		t.Error("several fields are one list")
 	}
 }

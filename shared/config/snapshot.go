@@ -33,6 +33,12 @@ type Snapshot struct {
 	Body   []byte
 	Digest Digest
 	ETag   ETag
+	// Accepted says that an operator let it through in spite of what it lacks. It is
+	// set, like Signature, before anybody shares the snapshot.
+	Accepted bool
+	// Signature is whose word there is for it, set once before anybody shares the
+	// snapshot; Seal and Open leave it empty, and nobody has verified it yet.
+	Signature Signature
 }
 
 // Seal makes the snapshot of these configs and tombstones. It sorts both. The

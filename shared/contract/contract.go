@@ -33,6 +33,7 @@ type Contract struct {
 type Operation struct {
 	Method   string
 	Path     string              // as http.ServeMux writes it
+	Query    []string            // the parameters of its query
 	Statuses map[string][]string // and the header fields that each of them may have
 }
 
@@ -78,6 +79,11 @@ func operationOf(method, path string, model *v3.Operation) Operation {
 			fields = append(fields, http.CanonicalHeaderKey(field))
 		}
 		o.Statuses[status] = fields
+	}
+	for _, parameter := range model.Parameters {
+		if parameter.In == "query" {
+			o.Query = append(o.Query, parameter.Name)
+		}
 	}
 	return o
 }

@@ -76,6 +76,19 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) err
 	if err != nil {
 		return err
 	}
+	return readJSON(body, into)
+}
+
+// ReadOptionalJSON is ReadJSON where there may be no body, which says nothing.
+func ReadOptionalJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	body, err := ReadBody(w, r, limit)
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	return readJSON(body, into)
+}
+
+func readJSON(body []byte, into any) error {
 	if err := config.CheckJSON(body); err != nil {
 		problem := Invalid("the body is not the JSON that is asked for: " + err.Error())
 		if faulty, ok := errors.AsType[*config.FaultyDocument](err); ok {
@@ -86,12 +99,21 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) err
 	return decodeStrictly(body, into)
 }
 
+// strangers keeps pages of other sites from having a browser write in the place of
+// its user: on loopback a service may have no tokens that would.
+var strangers = http.NewCrossOriginProtection()
+
 // Router answers what no route of the mux matches with a problem, 404 or 405,
-// and keeps a panicking handler from taking its connection down unanswered.
+// keeps a panicking handler from taking its connection down unanswered, and a page
+// of another site from writing.
 func Router(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		w := &tracked{ResponseWriter: answer}
 		defer recovered(w, r)
+		if err := strangers.Check(r); err != nil {
+			WriteProblem(w, NewProblem(http.StatusForbidden, "forbidden", "a page of another site asks, and may only read"))
+			return
+		}
 		handler, pattern := mux.Handler(r)
 		if pattern != "" {
 			mux.ServeHTTP(w, r)

@@ -19,6 +19,7 @@ type Status struct {
 	Err     error  // matched by errors.Is
 	Status  int    // the HTTP status
 	Problem string // the problem's code
+	Lasting bool   // it does not end by itself: there is no Retry-After
 }
 
 // A Problem is an answer that says what went wrong, and an error to return from
@@ -30,6 +31,8 @@ type Problem struct {
 	Detail string         `json:"detail,omitempty"`
 	Code   string         `json:"code"`
 	Errors []config.Fault `json:"errors,omitempty"`
+	// Between is what is different from what whoever asked took for granted, as a diff.
+	Between json.RawMessage `json:"between,omitempty"`
 
 	RetryAfter time.Duration `json:"-"`
 }
@@ -48,9 +51,9 @@ func (p *Problem) Error() string { return p.Detail }
 
 // common are the errors that any service may answer with.
 var common = []Status{
-	{config.ErrInvalidName, http.StatusBadRequest, "invalid_name"},
-	{config.ErrInvalidJSON, http.StatusBadRequest, "invalid_json"},
-	{config.ErrMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type"},
+	{Err: config.ErrInvalidName, Status: http.StatusBadRequest, Problem: "invalid_name"},
+	{Err: config.ErrInvalidJSON, Status: http.StatusBadRequest, Problem: "invalid_json"},
+	{Err: config.ErrMediaType, Status: http.StatusUnsupportedMediaType, Problem: "unsupported_media_type"},
 }
 
 // ProblemOf returns the problem that an error is answered with.
@@ -84,7 +87,7 @@ func fromStatus(s Status, err error) *Problem {
 	if faulty, ok := errors.AsType[*config.FaultyDocument](err); ok {
 		p.Errors = faulty.Faults
 	}
-	if s.Status == http.StatusServiceUnavailable || s.Status == http.StatusTooManyRequests {
+	if !s.Lasting && (s.Status == http.StatusServiceUnavailable || s.Status == http.StatusTooManyRequests) {
 		p.RetryAfter = time.Second
 	}
 	return p

@@ -151,6 +151,9 @@ func saveOnFullDisk(folder string) int {
 	if err != nil {
 		return fail("opened without room:", err)
 	}
+	if again.Writable() == nil {
+		return fail("writable without room", nil)
+	}
 	if kept, err := again.Load("payments"); err != nil || kept.Previous || kept.Snapshot.Revision != 2 {
 		return fail(fmt.Sprintf("kept %+v", kept), err)
 	}
@@ -160,6 +163,9 @@ func saveOnFullDisk(folder string) int {
 	}
 	if err := restrict(roomy); err != nil {
 		return fail("limit:", err)
+	}
+	if err := f.Writable(); err != nil {
+		return fail("room again:", err)
 	}
 	if err := f.Save(snapshot("payments", 3), noon); err != nil {
 		return fail("room again:", err)

@@ -73,6 +73,13 @@ func (b *bell) lacks(p config.Position) bool {
 	return p.Compare(b.held) > 0
 }
 
+// wants reports whether a position is not held.
+func (b *bell) wants(p config.Position) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lacks(p)
+}
+
 // have says what is held now; a nudge about it is answered.
 func (b *bell) have(p config.Position) {
 	b.mu.Lock()

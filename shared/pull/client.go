@@ -1,8 +1,9 @@
 package pull
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,7 +19,8 @@ import (
 // 8 MiB, written as JSON strings, and what stands around them.
 const MaxBody = 20 << 20
 
-// answerTimeout is how long an answer may take beyond what it was held for.
+// answerTimeout is how long an answer may take beyond what it was held for, however
+// steadily it comes.
 const answerTimeout = 20 * time.Second
 
 // A Client pulls snapshots from one upstream, a controller or an agent.
@@ -52,8 +54,9 @@ func NewHTTPClient() *http.Client {
 // A Request asks for a namespace's newest snapshot.
 type Request struct {
 	Namespace config.Name
-	Have      config.ETag   // "" for none
-	Wait      time.Duration // how long the answer may be held
+	Have      config.ETag     // "" for none
+	At        config.Position // where the namespace stood that is held
+	Wait      time.Duration   // how long the answer may be held
 }
 
 // An Answer is what an upstream said.
@@ -61,29 +64,9 @@ type Answer struct {
 	Snapshot *config.Snapshot // verified; nil if what one has is still the newest
 	Interval time.Duration    // the poll interval that was told; 0 if none was
 	Agent    string           // the agent that answered; "" for a controller
-	Age      time.Duration    // since that agent last confirmed the body
+	Age      time.Duration    // at most, since the body was last known to be the newest
 	Stale    bool             // that agent cannot confirm it now
-}
-
-// A Refusal is an upstream's answer that is no snapshot.
-type Refusal struct {
-	Status     int
-	Code       string // of the problem, where it is one
-	Detail     string
-	RetryAfter time.Duration
-}
-
-func (r *Refusal) Error() string {
-	text := strconv.Itoa(r.Status) + " " + http.StatusText(r.Status)
-	if r.Detail != "" {
-		text += ": " + r.Detail
-	}
-	return text
-}
-
-// Is makes a 404 an ErrNotFound.
-func (r *Refusal) Is(target error) bool {
-	return target == ErrNotFound && r.Status == http.StatusNotFound
+	Via      []string         // the agents it came through, nearest to the controller first; of a Refusal too
 }
 
 // Fetch asks once. It fails with a *Refusal for an answer that is neither a
@@ -92,6 +75,16 @@ func (r *Refusal) Is(target error) bool {
 func (c *Client) Fetch(ctx context.Context, q Request) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, q.Wait+answerTimeout)
 	defer cancel()
+	ctx, vigil, stop := keepVigil(ctx, q.Wait)
+	defer stop()
+	answer, err := c.fetch(ctx, q, vigil)
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		err = fmt.Errorf("pull %s: %w", q.Namespace, errSilent)
+	}
+	return answer, err
+}
+
+func (c *Client) fetch(ctx context.Context, q Request, vigil *vigil) (Answer, error) {
 	request, err := c.request(ctx, q)
 	if err != nil {
 		return Answer{}, err
@@ -100,11 +93,14 @@ func (c *Client) Fetch(ctx context.Context, q Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("pull %s: %w", q.Namespace, err)
 	}
+	began := time.Now()
+	response.Body = vigil.begun(response.Body)
 	defer func() { _ = response.Body.Close() }()
 	answer := Answer{
 		Interval: parseSeconds(response.Header.Get(headerInterval)),
-		Age:      parseSeconds(response.Header.Get("Age")),
+		Age:      ageOf(response.Header),
 		Stale:    response.Header.Get(headerStale) == "true",
+		Via:      Via(response.Header),
 	}
 	if id := response.Header.Get(headerAgent); config.CheckAgentID(id) == nil {
 		answer.Agent = id
@@ -117,6 +113,7 @@ func (c *Client) Fetch(ctx context.Context, q Request) (Answer, error) {
 	default:
 		err = NewRefusal(response)
 	}
+	answer.Age += time.Since(began) // a large body may be long on its way
 	return answer, err
 }
 
@@ -148,7 +145,8 @@ func (c *Client) request(ctx context.Context, q Request) (*http.Request, error) 
 	return request, nil
 }
 
-// checkUnchanged refuses a 304 that cannot be true.
+// checkUnchanged refuses an answer that cannot be true, or shows that the ETag one
+// has was never that of the body one has.
 func checkUnchanged(response *http.Response, q Request) error {
 	if q.Have == "" {
 		return fmt.Errorf("%w: 304 to somebody who holds nothing", ErrUnverified)
@@ -156,15 +154,21 @@ func checkUnchanged(response *http.Response, q Request) error {
 	if tag, ok := config.ParseETag(response.Header.Get("ETag")); ok && tag != q.Have {
 		return fmt.Errorf("%w: 304 for another ETag", ErrUnverified)
 	}
+	revision, epoch := response.Header.Get(headerRevision), response.Header.Get(headerEpoch)
+	if q.At.Revision > 0 && (revision != "" && revision != formatRevision(q.At.Revision) || epoch != "" && epoch != string(q.At.Epoch)) {
+		return fmt.Errorf("%w: unchanged, and yet of another revision than what is held", ErrUnverified)
+	}
 	return nil
 }
+
+func formatRevision(r config.Revision) string { return strconv.FormatInt(int64(r), 10) }
 
 // read verifies a 200: length, coding, digest, and that the body is a snapshot
 // of what was asked for. An answer with the ETag that one has counts as unchanged.
 func (c *Client) read(response *http.Response, q Request) (*config.Snapshot, error) {
 	tag, tagged := config.ParseETag(response.Header.Get("ETag"))
 	if tagged && tag == q.Have {
-		return nil, nil //nolint:nilnil // unchanged is no error
+		return nil, checkUnchanged(response, q)
 	}
 	body, err := c.decode(response)
 	if err != nil {
@@ -184,13 +188,30 @@ func (c *Client) read(response *http.Response, q Request) (*config.Snapshot, err
 	if snapshot.Namespace != q.Namespace {
 		return nil, fmt.Errorf("%w: it is of namespace %s", ErrUnverified, snapshot.Namespace)
 	}
-	if revision := response.Header.Get(headerRevision); revision != "" && revision != strconv.FormatInt(int64(snapshot.Revision), 10) {
+	if revision := response.Header.Get(headerRevision); revision != "" && revision != formatRevision(snapshot.Revision) {
 		return nil, fmt.Errorf("%w: the header says another revision than the body", ErrUnverified)
 	}
 	if tagged {
 		snapshot.ETag = tag
 	}
+	snapshot.Accepted = response.Header.Get(headerAccepted) == "true"
+	if snapshot.Signature, err = signatureOf(response.Header); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnverified, err)
+	}
 	return snapshot, nil
+}
+
+// signatureOf reads the signature that a snapshot came with. Whose it is, and
+// whether it is good, is for those to say who know keys.
+func signatureOf(h http.Header) (config.Signature, error) {
+	switch fields := h.Values(headerSignature); len(fields) {
+	case 0:
+		return config.Signature{}, nil
+	case 1:
+		return config.ParseSignature(fields[0])
+	default:
+		return config.Signature{}, fmt.Errorf("%w: %d fields Herald-Signature", config.ErrSignature, len(fields))
+	}
 }
 
 func (c *Client) decode(response *http.Response) ([]byte, error) {
@@ -207,14 +228,38 @@ func (c *Client) decode(response *http.Response) ([]byte, error) {
 		defer func() { _ = decoded.Close() }()
 		reader = decoded
 	}
-	body, err := io.ReadAll(io.LimitReader(reader, MaxBody+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnverified, err)
+	return readBody(reader)
+}
+
+// readBody reads a body up to MaxBody. It does so in parts that are joined at the
+// end, since a buffer that grows by copying costs several times what it holds, and
+// a body that turns out too large is to cost no more than the bound.
+func readBody(r io.Reader) ([]byte, error) {
+	var parts [][]byte
+	for left := MaxBody + 1; left > 0; {
+		part := make([]byte, min(left, max(16<<10, min(1<<20, (MaxBody+1-left)/2))))
+		n, err := fill(r, part)
+		parts = append(parts, part[:n])
+		left -= n
+		if errors.Is(err, io.EOF) {
+			return bytes.Join(parts, nil), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnverified, err)
+		}
 	}
-	if len(body) > MaxBody {
-		return nil, fmt.Errorf("%w: larger than %d bytes", ErrUnverified, MaxBody)
+	return nil, fmt.Errorf("%w: larger than %d bytes", ErrUnverified, MaxBody)
+}
+
+// fill is io.ReadFull, but hands on the reader's own error: its end is no other
+// thing than a body that was cut.
+func fill(r io.Reader, part []byte) (n int, err error) {
+	for n < len(part) && err == nil {
+		var m int
+		m, err = r.Read(part[n:])
+		n += m
 	}
-	return body, nil
+	return n, err
 }
 
 func (c *Client) coding(name string) *Coding {
@@ -224,24 +269,4 @@ func (c *Client) coding(name string) *Coding {
 		}
 	}
 	return nil
-}
-
-// NewRefusal reads an answer that says no. The body is read up to a bound, and
-// is not closed.
-func NewRefusal(response *http.Response) *Refusal {
-	refusal := &Refusal{Status: response.StatusCode, RetryAfter: retryAfter(response.Header.Get("Retry-After"))}
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 16<<10))
-	var problem struct{ Code, Detail string }
-	if json.Unmarshal(body, &problem) == nil {
-		refusal.Code, refusal.Detail = problem.Code, problem.Detail
-	}
-	return refusal
-}
-
-// retryAfter reads a Retry-After, in seconds or as a date.
-func retryAfter(value string) time.Duration {
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, time.Until(at)), maxSeconds*time.Second)
-	}
-	return parseSeconds(value)
 }

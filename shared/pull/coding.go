@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,11 +39,11 @@ func gzipDecode(r io.Reader) (io.ReadCloser, error) {
 	return decoded, nil
 }
 
-// negotiate returns the first of the codings that an Accept-Encoding allows
-// with the highest weight, or nil for none.
+// negotiate returns the first of the codings that an Accept-Encoding allows with
+// the highest weight, or nil for none: where the bytes as they are weigh more, too.
 func negotiate(codings []Coding, header string) *Coding {
 	var best *Coding
-	var weight float64
+	weight := math.Nextafter(quality(header, "identity"), 0)
 	for i := range codings {
 		if q := quality(header, codings[i].Name); q > weight {
 			best, weight = &codings[i], q

@@ -48,6 +48,8 @@ type resource struct {
 	digest    config.Digest
 	body      []byte
 	at        config.Position
+	accepted  bool             // by an operator
+	signature config.Signature // of the snapshot; a single config has none
 	encodings *encodings
 }
 
@@ -116,7 +118,7 @@ func (h *Handler) find(ctx context.Context, namespace, name config.Name) (resour
 	}
 	found := resource{
 		namespace: namespace, mediaType: "application/json", etag: snapshot.ETag,
-		digest: snapshot.Digest, body: snapshot.Body, at: snapshot.Position,
+		digest: snapshot.Digest, body: snapshot.Body, at: snapshot.Position, signature: snapshot.Signature, accepted: snapshot.Accepted,
 	}
 	if name != "" {
 		entry, ok := snapshot.Config(name)
@@ -124,13 +126,14 @@ func (h *Handler) find(ctx context.Context, namespace, name config.Name) (resour
 			return resource{}, changed, fmt.Errorf("config %s/%s: %w", namespace, name, ErrNotFound)
 		}
 		found.config, found.mediaType, found.etag, found.body = name, entry.MediaType, entry.ETag, entry.Body
+		found.signature = config.Signature{} // it is of bytes that are not these
 	}
 	return found, changed, nil
 }
 
 // matches reports whether the asker holds that ETag already.
 func matches(h http.Header, etag config.ETag) bool {
-	tags, any := config.ParseETags(h.Values("If-None-Match"))
+	tags, any := config.HeldETags(h.Values("If-None-Match"))
 	if any {
 		return true
 	}
@@ -161,6 +164,12 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, found resource, 
 	}
 	out.Set("ETag", found.etag.Quoted(coding))
 	out.Set("Repr-Digest", found.digest.Header())
+	if found.accepted {
+		out.Set(headerAccepted, "true")
+	}
+	if found.signature.Signed() {
+		out.Set(headerSignature, found.signature.Header())
+	}
 	out.Set("Content-Type", found.mediaType)
 	out.Set("Content-Length", strconv.Itoa(len(body)))
 	out.Set("X-Content-Type-Options", "nosniff")

@@ -103,13 +103,14 @@ func TestSnapshotIsServed(t *testing.T) {
 			t.Errorf("%s: %q, want %q", field, got, want)
 		}
 	}
-	for _, tag := range []string{`"` + string(s.ETag) + `"`, `"` + string(s.ETag) + `-zstd"`, `"other", "` + string(s.ETag) + `-gzip"`, "*"} {
+	for _, tag := range []string{`"` + string(s.ETag) + `"`, `"` + string(s.ETag) + `-zstd"`, `"other", "` + string(s.ETag) + `-gzip"`, "*",
+		`W/"` + string(s.ETag) + `"`, `"other", W/"` + string(s.ETag) + `-gzip"`} {
 		r := get(t, h, path, "If-None-Match", tag)
 		if r.StatusCode != 304 || body(t, r) != "" || !strings.Contains(r.Header.Get("ETag"), string(s.ETag)) || r.Header.Get("Herald-Poll-Interval") != "15" {
 			t.Errorf("If-None-Match %s: %d %v", tag, r.StatusCode, r.Header)
 		}
 	}
-	for _, tag := range []string{`"other"`, `W/"` + string(s.ETag) + `"`, string(s.ETag), ""} {
+	for _, tag := range []string{`"other"`, `W/"other"`, `w/"` + string(s.ETag) + `"`, string(s.ETag), ""} {
 		if r := get(t, h, path, "If-None-Match", tag); r.StatusCode != 200 {
 			t.Errorf("If-None-Match %s: %d", tag, r.StatusCode)
 		}
@@ -125,6 +126,7 @@ func TestCodings(t *testing.T) {
 	mux.Handle("GET /v1/namespaces/{ns}/snapshot", httpapi.Handle(nil, inner.ServeSnapshot))
 	for accept, want := range map[string]string{
 		"": "", "zstd": "zstd", "gzip": "gzip", "gzip, zstd": "zstd", "gzip;q=1.0, zstd;q=0.5": "gzip", "br": "", "zstd;q=0": "", "ZSTD": "zstd", "zstd;q=x": "",
+		"identity, gzip;q=0.5": "", "identity;q=0.5, gzip;q=0.9": "gzip", "identity, gzip": "gzip", "identity;q=0, gzip;q=0.1": "gzip", "identity": "",
 	} {
 		for range 3 {
 			r := get(t, mux, path, "Accept-Encoding", accept)
@@ -205,7 +207,7 @@ func TestHeldToTheEnd(t *testing.T) {
 		h := serve(source, nil)
 		tag := sealed(1, `{}`).ETag.Quoted("")
 		for prefer, want := range map[string]time.Duration{
-			"wait=5": 5 * time.Second, "wait=600": time.Minute, "wait=0": 0, "wait=-1": 0, "wait=x": 0, "": 0, `wait="3"; x`: 3 * time.Second,
+			"wait=5": 5 * time.Second, "wait=600": time.Minute, "wait=4294967296": time.Minute, "wait=99999999999999999999": time.Minute, "wait=0": 0, "wait=-1": 0, "wait=x": 0, "": 0, `wait="3"; x`: 3 * time.Second,
 		} {
 			began := time.Now()
 			r := get(t, h, path, "If-None-Match", tag, "Prefer", prefer)

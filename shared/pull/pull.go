@@ -18,11 +18,13 @@ import (
 
 // The protocol's own header fields.
 const (
-	headerAgent    = "Herald-Agent"
-	headerEpoch    = "Herald-Epoch"
-	headerInterval = "Herald-Poll-Interval"
-	headerRevision = "Herald-Revision"
-	headerStale    = "Herald-Stale"
+	headerAccepted  = "Herald-Accepted"
+	headerAgent     = "Herald-Agent"
+	headerEpoch     = "Herald-Epoch"
+	headerInterval  = "Herald-Poll-Interval"
+	headerRevision  = "Herald-Revision"
+	headerSignature = "Herald-Signature"
+	headerStale     = "Herald-Stale"
 )
 
 // MaxWait is how long a request is held at most, whatever it asks for.
@@ -54,9 +56,9 @@ func Wait(h http.Header) time.Duration {
 				continue
 			}
 			value, _, _ = strings.Cut(value, ";")
-			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 32)
-			if err == nil {
-				return min(time.Duration(seconds)*time.Second, MaxWait)
+			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 64)
+			if err == nil || errors.Is(err, strconv.ErrRange) { // of what is out of range it is the most there is
+				return time.Duration(min(seconds, uint64(MaxWait/time.Second))) * time.Second
 			}
 		}
 	}
@@ -95,14 +97,28 @@ func formatSeconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 }
 
+// ageOf reads how old a body is at most. An agent says whole seconds that are over;
+// with one more no hop on the way takes anything off.
+func ageOf(h http.Header) time.Duration {
+	const century = 100 * 365 * 86_400
+	said := h.Get("Age")
+	if said == "" {
+		return 0 // a controller's
+	}
+	return parse(said, century) + time.Second
+}
+
 // maxSeconds is the longest time that somebody else may set: a day.
 const maxSeconds = 86_400
 
 // parseSeconds reads a number of seconds, 0 where there is none.
-func parseSeconds(s string) time.Duration {
+func parseSeconds(s string) time.Duration { return parse(s, maxSeconds) }
+
+// parse reads a number of seconds, which counts up to most.
+func parse(s string, most float64) time.Duration {
 	seconds, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(seconds) || seconds <= 0 {
 		return 0
 	}
-	return time.Duration(min(seconds, maxSeconds) * float64(time.Second))
+	return time.Duration(min(seconds, most) * float64(time.Second))
 }

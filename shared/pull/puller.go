@@ -24,6 +24,9 @@ type Puller struct {
 	// Observe, where it is set, hears how each pull ended; an answer without a
 	// snapshot and an error confirms what one has.
 	Observe func(Answer, error)
+	// Anew, where it is set, reports whether what is held is to be fetched again
+	// even if it is unchanged, since it came with less than it might.
+	Anew func(held *config.Snapshot) bool
 	// Hold reports whether requests should be held, since no notification comes.
 	Hold func() bool
 	// Interval is how often to poll; 0 is what upstream says.
@@ -35,7 +38,10 @@ type Puller struct {
 	told     time.Duration
 	failures int
 	phased   bool
+	wanted   config.Position // the newest that somebody told of
+	repeats  int             // pulls since then that did not bring it
 	asked    bool
+	doubt    bool // the last answer did not verify, so that what is held is asked for in whole
 }
 
 // A Nudge says that there may be something newer.
@@ -60,6 +66,10 @@ const (
 	// nudgeWait is how long a pull may be held that follows a nudge about a
 	// revision which upstream, if it is a relay, may not have yet.
 	nudgeWait = 3 * time.Second
+	// maxRepeats is how often is asked again, soon and then later, for what an
+	// upstream does not have yet.
+	maxRepeats = 5
+	repeatBase = 250 * time.Millisecond
 )
 
 // Run pulls until ctx ends. have is what is held already, nil for nothing.
@@ -92,9 +102,14 @@ type pause struct {
 }
 
 func (p *Puller) pull(ctx context.Context, have *config.Snapshot) (*config.Snapshot, pause) {
-	question := Request{Namespace: p.Namespace, Wait: p.wait(p.bell.answer())}
+	nudge := p.bell.answer()
+	p.want(nudge)
+	question := Request{Namespace: p.Namespace, Wait: p.wait(nudge)}
 	if have != nil {
-		question.Have = have.ETag
+		question.At = have.Position
+		if !p.doubt && (p.Anew == nil || !p.Anew(have)) {
+			question.Have = have.ETag
+		}
 	}
 	started := time.Now()
 	answer, err := p.ask(ctx, question)
@@ -104,6 +119,8 @@ func (p *Puller) pull(ctx context.Context, have *config.Snapshot) (*config.Snaps
 	if ctx.Err() != nil {
 		return have, pause{}
 	}
+	p.doubt = errors.Is(err, ErrUnverified)
+	fetched := time.Now()
 	if err == nil && answer.Snapshot != nil {
 		if err = p.Keep(ctx, answer); err == nil {
 			have = answer.Snapshot
@@ -111,6 +128,7 @@ func (p *Puller) pull(ctx context.Context, have *config.Snapshot) (*config.Snaps
 		}
 	}
 	if p.Observe != nil {
+		answer.Age += time.Since(fetched) // a slow disk may take long to keep it
 		p.Observe(answer, err)
 	}
 	return have, p.after(answer, err, have, question.Wait, time.Since(started))
@@ -139,15 +157,34 @@ func (p *Puller) ask(ctx context.Context, q Request) (Answer, error) {
 	return answer, err
 }
 
-// wait is how long the next request may be held. The first is not: whether there
-// is somebody who answers, and who, is worth knowing at once.
+// want remembers what a nudge told of.
+func (p *Puller) want(n *Nudge) {
+	if n == nil || n.Position.Revision == 0 || n.Position == p.wanted {
+		return
+	}
+	p.wanted, p.repeats = n.Position, 0
+}
+
+// lacks reports whether an upstream that answered has not yet what somebody told
+// of, so that it is asked again soon. A relay may be a while behind; somebody who
+// tells of what there is not costs a few pulls.
+func (p *Puller) lacks() bool {
+	return p.wanted.Revision > 0 && p.repeats < maxRepeats && p.bell.wants(p.wanted)
+}
+
+// wait is how long the next request may be held. The first is not, nor is one after
+// a failure: whether there is somebody who answers, and who, is worth knowing at
+// once, and one who says nothing is not to be taken for one who holds.
 func (p *Puller) wait(n *Nudge) time.Duration {
 	first := !p.asked
 	p.asked = true
+	if p.failures > 0 {
+		return 0
+	}
 	if p.holds() && !first {
 		return min(max(p.interval().Round(time.Second), time.Second), MaxWait)
 	}
-	if n != nil && n.Position.Revision > 0 {
+	if n != nil && n.Position.Revision > 0 || p.lacks() {
 		return nudgeWait
 	}
 	return 0
@@ -167,6 +204,10 @@ func (p *Puller) after(answer Answer, err error, have *config.Snapshot, wait, to
 	heldToTheEnd := wait > 0 && took >= wait-wait/10
 	if p.holds() && (wait == 0 || answer.Snapshot != nil || heldToTheEnd) {
 		return pause{} // and the next one is held again
+	}
+	if p.lacks() {
+		p.repeats++
+		return pause{length: min(p.interval(), upTo(repeatBase<<p.repeats))}
 	}
 	if !p.phased {
 		p.phased = true

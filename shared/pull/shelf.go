@@ -23,7 +23,7 @@ func (s *shelf) keep(found resource) resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if kept, ok := s.kept[key]; ok && kept.etag == found.etag && len(kept.body) == len(found.body) {
-		kept.at = found.at
+		kept.at, kept.signature, kept.accepted = found.at, found.signature, found.accepted
 		return kept
 	}
 	if s.kept == nil || len(s.kept) >= maxShelf {

@@ -189,8 +189,8 @@ func TestTheCostIsBounded(t *testing.T) {
 		"a tower":         {tower.String(), `1`, true},
 		"a nasty pattern": {`{"pattern":"^((a|aa|aaa){1,100}b?){5}$"}`, `"` + text + `"`, true},
 		"a plain pattern": {`{"pattern":"^[a-z]+$"}`, `"` + text + `"`, false},
-		"a long enum":     {enum, `[0.5` + strings.Repeat(`,0.5`, 200_000) + `]`, false},
-		"many elements":   {`{"items":{"type":"integer","minimum":0},"uniqueItems":false}`, `[0` + strings.Repeat(`,1`, 500_000) + `]`, false},
+		"a long enum":     {enum, `[0.5` + strings.Repeat(`,0.5`, 100_000) + `]`, false},
+		"many elements":   {`{"items":{"type":"integer","minimum":0},"uniqueItems":false}`, `[0` + strings.Repeat(`,1`, 100_000) + `]`, false},
 		"many twins":      {`{"uniqueItems":true}`, `[` + numbers(100_000) + `]`, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@ type agent struct {
 	deaf     *pull.Refusal // what reports are answered with
 	pulls    []pulled
 	reports  []reported
+	goodbyes []config.Stopped
 }
 
 type pulled struct {
@@ -73,6 +74,7 @@ func (a *agent) report(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.goodbyes = append(a.goodbyes, reports.Stopped...)
 	for _, v := range reports.Applied {
 		a.reports = append(a.reports, reported{v, time.Now()})
 	}
@@ -171,17 +173,17 @@ type Limits struct {
 }
 
 // watch watches payments/limits of the agent without a network.
-func watch(t *testing.T, a *agent, options sdk.Options[Limits]) *sdk.Watcher[Limits] {
+func watch(t *testing.T, a *agent, options sdk.Options[Limits]) *sdk.Value[Limits] {
 	t.Helper()
 	return begin(t, a, options)
 }
 
-func watchOf[T any](t *testing.T, a *agent) *sdk.Watcher[T] {
+func watchOf[T any](t *testing.T, a *agent) *sdk.Value[T] {
 	t.Helper()
 	return begin(t, a, sdk.Options[T]{})
 }
 
-func begin[T any](t *testing.T, a *agent, options sdk.Options[T]) *sdk.Watcher[T] {
+func begin[T any](t *testing.T, a *agent, options sdk.Options[T]) *sdk.Value[T] {
 	t.Helper()
 	options.Agent = "http://agent.test"
 	options.Worker = "w-1"

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,32 +11,45 @@ import (
 	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/lastgood"
 	"github.com/heraldconf/herald/shared/pull"
+	"github.com/heraldconf/herald/shared/trust"
 )
 
-// A follower is the part of a Watcher that does not depend on its type: it pulls
+// A follower is the part of a Value that does not depend on its type: it pulls
 // the namespace, has each newer snapshot judged, keeps what was accepted, and
 // leaves the verdict to its teller. One goroutine does all of it.
 type follower struct {
 	about
-	prepare func(config.Entry, config.Position) (swap func(), err error)
-	puller  *pull.Puller
-	folder  *lastgood.Folder // nil where nothing is kept
-	teller  *teller
-	status  statusBoard
+	judge
+	puller *pull.Puller
+	folder *lastgood.Folder // nil where nothing is kept
+	trust  *trust.Trust     // nil where nobody's signature is asked for
+	teller *teller
+	status statusBoard
 
 	judged  *config.Snapshot // the newest that was judged, whatever the verdict
 	unsaved *config.Snapshot // runs, but could not be kept yet
 	links   links
 }
 
-func newFollower(a about, prepare func(config.Entry, config.Position) (func(), error)) (*follower, error) {
-	f := &follower{about: a, prepare: prepare}
+// A judge says of snapshots whether the application runs on them.
+type judge interface {
+	// prepare judges a snapshot; swap takes its value over.
+	prepare(*config.Snapshot) (swap func(), err error)
+	// expect has what follows judged as a change of this one, until undo.
+	expect(*config.Snapshot) (undo func(), err error)
+}
+
+func newFollower(a about, judge judge) (*follower, error) {
+	f := &follower{about: a, judge: judge}
 	if a.stateDir != "" {
 		folder, err := lastgood.Open(a.stateDir)
 		if err != nil {
 			return nil, fmt.Errorf("the state folder %s: %w; choose one that can be written", a.stateDir, err)
 		}
 		f.folder = folder
+	}
+	if err := f.believe(); err != nil {
+		return nil, err
 	}
 	f.puller = &pull.Puller{
 		Namespace: a.namespace, Fetch: a.client.Fetch, Keep: f.keep, Observe: f.observe,
@@ -47,13 +61,37 @@ func newFollower(a about, prepare func(config.Entry, config.Position) (func(), e
 	return f, nil
 }
 
+// believe counts the signatures of the keys that were given, at load and at fetch.
+func (f *follower) believe() (err error) {
+	if len(f.keys) == 0 {
+		return nil
+	}
+	var folder trust.Folder
+	if f.folder != nil {
+		folder = f.folder
+	}
+	if f.trust, err = trust.Open(trust.Given(f.keys), folder, f.client.Keys, f.logger); err != nil {
+		return fmt.Errorf("the signing keys in the state folder: %w", err)
+	}
+	if f.folder != nil {
+		f.folder.Require(f.trust.Verify)
+	}
+	return nil
+}
+
 // run follows until ctx ends, and leaves nothing behind.
 func (f *follower) run(ctx context.Context, have *config.Snapshot) {
 	var telling sync.WaitGroup
-	telling.Go(func() { f.teller.run(ctx) })
+	// The last verdict may come while the puller ends, so the teller ends after it.
+	tell, end := context.WithCancel(context.WithoutCancel(ctx))
+	telling.Go(func() { f.teller.run(tell) })
 	f.links = links{ctx: ctx, link: f.link, nudge: f.puller.Nudge}
+	if known := f.status.get().Agent.ID; known != "" { // it was met before there was a last good
+		f.links.listen(known)
+	}
 	f.puller.Run(ctx, have)
 	f.links.end()
+	end()
 	telling.Wait()
 	if f.ownHTTP {
 		f.client.HTTP.CloseIdleConnections()
@@ -65,7 +103,7 @@ func (f *follower) run(ctx context.Context, have *config.Snapshot) {
 
 // restore takes over the last good of the folder, and returns what need not be
 // pulled again: nothing, if there is none or it is good no more.
-func (f *follower) restore() *config.Snapshot {
+func (f *follower) restore(ctx context.Context) *config.Snapshot {
 	if f.folder == nil {
 		return nil
 	}
@@ -74,13 +112,20 @@ func (f *follower) restore() *config.Snapshot {
 		f.logger.Warn("the last good is damaged; the one before it counts", "error", kept.Damage)
 	}
 	if err != nil {
-		if errors.Is(err, config.ErrDamaged) {
+		if errors.Is(err, config.ErrDamaged) || errors.Is(err, config.ErrSignature) {
 			f.logger.Warn("the last good is damaged; waiting for the agent", "error", err)
 		}
 		return nil
 	}
 	f.judged = kept.Snapshot
-	swap, err := f.judge(kept.Snapshot)
+	newer := f.newer(ctx, kept.Snapshot)
+	if newer != nil && f.runsOn(newer) {
+		return newer
+	}
+	swap, err := f.prepare(kept.Snapshot)
+	if undecided(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		f.logger.Warn("the last good is good no more; waiting for the agent", "revision", kept.Snapshot.Revision, "error", err)
 		return nil
@@ -88,16 +133,54 @@ func (f *follower) restore() *config.Snapshot {
 	swap()
 	f.accepted(kept.Snapshot, 0)
 	f.logger.Info("running on the last good", "revision", kept.Snapshot.Revision)
-	return kept.Snapshot
+	return cmp.Or(newer, kept.Snapshot)
+}
+
+// newer lets the agent bring something newer than the last good, for as long as the
+// application has patience, and has it judged. It returns what was judged, nil for
+// nothing.
+func (f *follower) newer(ctx context.Context, held *config.Snapshot) *config.Snapshot {
+	if f.patience <= 0 {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, f.patience)
+	defer cancel()
+	answer, err := f.client.Fetch(limited, pull.Request{Namespace: f.namespace, Have: held.ETag, At: held.Position})
+	if err != nil || answer.Snapshot == nil {
+		return nil
+	}
+	undo, err := f.expect(held)
+	if err != nil {
+		return nil
+	}
+	if err := f.keep(ctx, answer); err != nil || f.judged != answer.Snapshot {
+		undo()
+		return nil
+	}
+	if !f.runsOn(answer.Snapshot) {
+		undo()
+	}
+	return answer.Snapshot
+}
+
+// runsOn reports whether the application runs on that snapshot.
+func (f *follower) runsOn(s *config.Snapshot) bool {
+	running := f.status.get().Running
+	return running != nil && running.Position == s.Position
 }
 
 // keep judges a snapshot, and keeps it before anybody sees its value: what was
 // seen is there after a restart. One that was refused counts as kept, so that it
-// is not fetched again; an error, for one that is older than what was judged, is
-// only for the Puller to back off.
-func (f *follower) keep(_ context.Context, a pull.Answer) error {
+// is not fetched again; an error, for one that is older than what was judged, and
+// for one that nobody vouches for, is only for the Puller to back off.
+func (f *follower) keep(ctx context.Context, a pull.Answer) error {
 	started := time.Now()
 	f.meet(a.Agent)
+	if f.trust != nil { // whatever it says it is, it is no revision that could be judged
+		if err := f.trust.Check(ctx, a.Snapshot); err != nil {
+			return err
+		}
+	}
 	err := a.Snapshot.Succeeds(f.judged)
 	if errors.Is(err, config.ErrOlder) {
 		return err
@@ -105,7 +188,10 @@ func (f *follower) keep(_ context.Context, a pull.Answer) error {
 	var swap func()
 	if err == nil {
 		f.judged = a.Snapshot
-		swap, err = f.judge(a.Snapshot)
+		swap, err = f.prepare(a.Snapshot)
+	}
+	if undecided(ctx, err) {
+		return nil
 	}
 	if err != nil {
 		f.rejected(a.Snapshot, err, time.Since(started))
@@ -118,12 +204,10 @@ func (f *follower) keep(_ context.Context, a pull.Answer) error {
 	return nil
 }
 
-func (f *follower) judge(s *config.Snapshot) (swap func(), err error) {
-	entry, ok := s.Config(f.name)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s/%s", errMissing, f.namespace, f.name)
-	}
-	return f.prepare(entry, s.Position)
+// undecided says whether the application gave up on a snapshot because it ends,
+// which is no word on the snapshot.
+func undecided(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // save keeps what runs. A folder that fails, on a full disk say, takes nothing

@@ -188,7 +188,7 @@ func TestUnchangedLastGoodIsToldAgain(t *testing.T) {
 		_ = first.Close()
 		a.set(func() { a.reports = nil })
 		watch(t, a, sdk.Options[Limits]{StateDir: folder})
-		time.Sleep(2 * time.Second)
+		time.Sleep(20 * time.Second) // the first sign of life after it knows its agent
 		if v := a.last(t); v.Revision != 7 || v.Status != config.Applied || v.Agent != "host-7" {
 			t.Errorf("verdict %+v", v)
 		}

@@ -21,7 +21,7 @@ const (
 
 var errMissing = errors.New("the namespace has no such config")
 
-// A refusal is why a config is not taken over.
+// A refusal is why a snapshot is not taken over.
 type refusal struct {
 	code string
 	err  error
@@ -30,36 +30,38 @@ type refusal struct {
 func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
-// judge returns the value of a config, if it is good: it decodes, it is valid,
-// and the application takes it.
-func (w *Watcher[T]) judge(old T, entry config.Entry) (value T, err error) {
+// Code is the one of the verdict, so that a refusal keeps it through the steps.
+func (r *refusal) Code() string { return r.code }
+
+// steps are what a value passes once it is made, whatever it is made of.
+type steps[T any] struct {
+	validate func(T) error
+	onChange func(old, next T) error
+}
+
+// build makes a value, and returns it if it is valid.
+func (s steps[T]) build(of func() (T, error)) (value T, err error) {
 	err = step(CodeDecode, func() (err error) {
-		value, err = w.decode(entry)
+		value, err = of()
 		return err
 	})
 	if err == nil {
-		err = step(CodeValidate, func() error { return w.validate(value) })
-	}
-	if err == nil && w.options.OnChange != nil {
-		err = step(CodeRefused, func() error { return w.options.OnChange(old, value) })
+		err = step(CodeValidate, func() error { return s.valid(value) })
 	}
 	return value, err
 }
 
-func (w *Watcher[T]) decode(entry config.Entry) (value T, err error) {
-	if w.options.Decode != nil {
-		return w.options.Decode(entry.Body, entry.MediaType)
+// take returns a value that was made if the application takes it.
+func (s steps[T]) take(old, value T, err error) (T, error) {
+	if err == nil && s.onChange != nil {
+		err = step(CodeRefused, func() error { return s.onChange(old, value) })
 	}
-	if entry.Kind() != config.JSON {
-		return value, fmt.Errorf("%s needs a decoder of the application's own", entry.MediaType)
-	}
-	err = json.Unmarshal(entry.Body, &value)
 	return value, err
 }
 
-func (w *Watcher[T]) validate(value T) error {
-	if w.options.Validate != nil {
-		return w.options.Validate(value)
+func (s steps[T]) valid(value T) error {
+	if s.validate != nil {
+		return s.validate(value)
 	}
 	for _, candidate := range []any{value, &value} {
 		if own, ok := candidate.(interface{ Validate() error }); ok {
@@ -67,6 +69,52 @@ func (w *Watcher[T]) validate(value T) error {
 		}
 	}
 	return nil
+}
+
+// A document is the view of one config.
+type document[T any] struct {
+	steps[T]
+	namespace, name config.Name
+	decode          func(document []byte, mediaType string) (T, error)
+}
+
+func (d *document[T]) source(s *config.Snapshot) (config.ETag, error) {
+	entry, ok := s.Config(d.name)
+	if !ok {
+		return "", missing(s.Namespace, d.name)
+	}
+	return entry.ETag, nil
+}
+
+func (d *document[T]) value(s *config.Snapshot) (T, error) {
+	entry, ok := s.Config(d.name)
+	if !ok {
+		return *new(T), missing(s.Namespace, d.name)
+	}
+	return d.build(func() (value T, err error) {
+		if d.decode != nil {
+			return d.decode(entry.Body, entry.MediaType)
+		}
+		err = decodeJSON(entry.Document, &value)
+		return value, err
+	})
+}
+
+func (d *document[T]) judge(old T, s *config.Snapshot) (T, error) {
+	value, err := d.value(s)
+	return d.take(old, value, err)
+}
+
+func missing(namespace, name config.Name) error {
+	return &refusal{CodeMissing, fmt.Errorf("%w: %s/%s", errMissing, namespace, name)}
+}
+
+// decodeJSON reads JSON, which is all that the standard library can.
+func decodeJSON(d config.Document, into any) error {
+	if d.Kind() != config.JSON {
+		return fmt.Errorf("%s needs a decoder of the application's own", d.MediaType)
+	}
+	return json.Unmarshal(d.Body, into)
 }
 
 // step makes a refusal of an error and of a panic: a document that makes its
@@ -105,11 +153,8 @@ func explain(err error) (code, message string) {
 		message = message[:maxMessage] + " …"
 	}
 	message = strings.ToValidUTF8(message, "")
-	switch r, ok := errors.AsType[*refusal](err); {
-	case ok:
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.code, message
-	case errors.Is(err, errMissing):
-		return CodeMissing, message
 	}
 	return CodeVanished, message
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/heraldconf/herald/shared/config"
@@ -25,7 +24,7 @@ type Options[T any] struct {
 	Agent string
 	// Token is brought to the agent, where it asks for one.
 	Token string
-	// Worker is who speaks in verdicts; empty is the host's name. Two Watchers of
+	// Worker is who speaks in verdicts; empty is the host's name. Two Values of
 	// one namespace need two, or one's verdict hides the other's.
 	Worker string
 	// StateDir is the folder in which the last good is kept, each config in a
@@ -33,6 +32,11 @@ type Options[T any] struct {
 	StateDir string
 	// Interval is how often to poll; 0 is what the agent says.
 	Interval time.Duration
+	// Trust are the keys whose signatures count, together with those that they
+	// vouch for (config.ParseKeys reads them, as "herald keys list -o json" prints
+	// them). What they do not vouch for is refused, be it fetched or loaded from
+	// StateDir. Without any the agent's word is enough.
+	Trust config.Keys
 
 	// Default is the value before the first config.
 	Default T
@@ -42,7 +46,8 @@ type Options[T any] struct {
 	// has one.
 	Validate func(T) error
 	// OnChange is called before the value is replaced, one call at a time; with an
-	// error it stays.
+	// error it stays. Called for the last good, Watch returns after it. An error
+	// that wraps context.Canceled while the Value ends is no verdict.
 	OnChange func(old, next T) error
 
 	// Link brings notifications; nil lets the agent hold requests instead.
@@ -53,7 +58,7 @@ type Options[T any] struct {
 	Logger *slog.Logger
 }
 
-// A Link is how a program that has a bus shares it with its Watcher. Its methods
+// A Link is how a program that has a bus shares it with its Value. Its methods
 // may be called by several goroutines.
 type Link interface {
 	// Listen hears what the agent of that ID tells and nudges, until ctx ends. It
@@ -67,25 +72,39 @@ type Link interface {
 	Tell(ctx context.Context, verdict config.Verdict) error
 }
 
+// A connection is what options say of whom to ask and who asks, whatever is
+// watched.
+type connection struct {
+	agent, token, worker, stateDir string
+	interval                       time.Duration
+	link                           Link
+	http                           *http.Client
+	logger                         *slog.Logger
+	trust                          config.Keys
+}
+
+func (o *Options[T]) connection() connection {
+	return connection{o.Agent, o.Token, o.Worker, o.StateDir, o.Interval, o.Link, o.HTTP, o.Logger, o.Trust}
+}
+
 // An about is what the parts that do not depend on T need of the options.
 type about struct {
-	namespace, name config.Name
-	worker          string
-	stateDir        string // "" for none
-	interval        time.Duration
-	link            Link
-	client          *pull.Client
-	ownHTTP         bool
-	logger          *slog.Logger
+	namespace config.Name
+	worker    string
+	stateDir  string // "" for none
+	interval  time.Duration
+	link      Link
+	client    *pull.Client
+	ownHTTP   bool
+	logger    *slog.Logger
+	keys      config.Keys // whose signatures count; none for anybody's
+	patience  time.Duration
 }
 
 // complete fills in what was left out, and refuses what cannot be.
-func (o *Options[T]) complete(name string) (about, error) {
-	a := about{worker: o.Worker, interval: o.Interval, link: o.Link, logger: o.Logger, ownHTTP: o.HTTP == nil}
+func (c connection) complete() (about, error) {
+	a := about{worker: c.worker, stateDir: c.stateDir, interval: c.interval, link: c.link, logger: c.logger, ownHTTP: c.http == nil, keys: c.trust}
 	var err error
-	if a.namespace, a.name, err = parseName(name); err != nil {
-		return a, err
-	}
 	if a.worker == "" {
 		if a.worker, err = os.Hostname(); err != nil {
 			return a, fmt.Errorf("the host has no name, so name the worker: %w", err)
@@ -94,22 +113,18 @@ func (o *Options[T]) complete(name string) (about, error) {
 	if err := config.CheckWorkerID(a.worker); err != nil {
 		return a, err
 	}
-	if err := CheckInterval(o.Interval); err != nil {
+	if err := CheckInterval(c.interval); err != nil {
 		return a, err
-	}
-	if o.StateDir != "" {
-		a.stateDir = filepath.Join(o.StateDir, string(a.namespace), string(a.name))
 	}
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
-	a.logger = a.logger.With("config", name)
-	a.client, err = o.client()
+	a.client, err = c.client()
 	return a, err
 }
 
-func (o *Options[T]) client() (*pull.Client, error) {
-	agent := o.Agent
+func (c connection) client() (*pull.Client, error) {
+	agent := c.agent
 	if agent == "" {
 		agent = os.Getenv("HERALD_AGENT")
 	}
@@ -119,11 +134,11 @@ func (o *Options[T]) client() (*pull.Client, error) {
 	if err := CheckAgent(agent); err != nil {
 		return nil, err
 	}
-	client := o.HTTP
+	client := c.http
 	if client == nil {
 		client = pull.NewHTTPClient()
 	}
-	return &pull.Client{Base: agent, HTTP: client, Token: o.Token, Codings: []pull.Coding{pull.Gzip}}, nil
+	return &pull.Client{Base: agent, HTTP: client, Token: c.token, Codings: []pull.Coding{pull.Gzip}}, nil
 }
 
 // CheckAgent returns an error unless this can be the address of an agent.

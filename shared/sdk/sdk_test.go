@@ -197,7 +197,7 @@ func TestCloseLeavesTheValue(t *testing.T) {
 		a.limits(2, `{"rps":6}`)
 		time.Sleep(time.Hour)
 		if w.Load().RPS != 5 {
-			t.Errorf("a closed Watcher went on: %+v", w.Load())
+			t.Errorf("a closed Value went on: %+v", w.Load())
 		}
 	})
 }

@@ -13,7 +13,7 @@ const (
 	Down = "down"
 )
 
-// A Status is how a Watcher is, and encodes as the JSON of a worker's status.
+// A Status is how a Value is, and encodes as the JSON of a worker's status.
 type Status struct {
 	Worker       string      `json:"id"`
 	Agent        AgentStatus `json:"agent"`

@@ -3,6 +3,8 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -254,23 +256,125 @@ func TestSignsOfLife(t *testing.T) {
 	})
 }
 
-func TestOnlyTheLatestVerdictIsTold(t *testing.T) {
+func TestGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAgent()
-		a.deaf = &pull.Refusal{Status: 503, RetryAfter: time.Minute}
 		a.limits(1, `{"rps":1}`)
-		watch(t, a, sdk.Options[Limits]{})
+		w := watch(t, a, sdk.Options[Limits]{})
 		time.Sleep(time.Second)
-		for revision := range config.Revision(20) {
-			a.limits(revision+2, `{"rps":1}`)
-			time.Sleep(time.Second)
+		stopped := time.Now()
+		_ = w.Close()
+		if len(a.goodbyes) != 1 || len(a.told()) != 1 {
+			t.Fatalf("goodbyes %+v, told %+v", a.goodbyes, a.told())
 		}
+		g := a.goodbyes[0]
+		if g.Worker != "w-1" || g.Agent != "host-7" || g.Namespace != "payments" || !g.At.Equal(stopped) || g.Check() != nil {
+			t.Errorf("%+v", g)
+		}
+	})
+}
+
+// A worker that ran on nothing says why, and stays where the operator looks.
+func TestWhoNeverRanSaysNoGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.limits(1, `"no"`)
+		w := watch(t, a, sdk.Options[Limits]{})
+		time.Sleep(time.Second)
+		_ = w.Close()
+		if len(a.goodbyes) != 0 || a.last(t).Status != config.Rejected {
+			t.Errorf("goodbyes %+v, told %+v", a.goodbyes, a.told())
+		}
+	})
+}
+
+// One that crashed is to be missed.
+func TestAbandonSaysNoGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.limits(1, `{"rps":1}`)
+		w := watch(t, a, sdk.Options[Limits]{})
+		time.Sleep(time.Second)
+		_ = w.Abandon()
+		if v := a.last(t); len(a.goodbyes) != 0 || v.Status != config.Applied {
+			t.Errorf("goodbyes %+v, told %+v", a.goodbyes, v)
+		}
+	})
+}
+
+// hung is an agent that takes a request, and never answers.
+type hung struct{}
+
+func (hung) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestGoodbyeDoesNotHoldUpTheStop(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.limits(1, `{"rps":1}`)
+		first := watch(t, a, sdk.Options[Limits]{StateDir: folder})
+		time.Sleep(time.Second)
+		_ = first.Close()
+
+		w, err := sdk.Watch(t.Context(), "payments/limits", sdk.Options[Limits]{
+			Agent: "http://agent.test", StateDir: folder, HTTP: &http.Client{Transport: hung{}}, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		began := time.Now()
+		_ = w.Close()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+	})
+}
+
+// A worker that starts from its last good is in the fleet before it has pulled, which
+// it does at a random time, so that no fleet arrives at once.
+func TestARestartTellsAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a, l := newAgent(), &link{healthy: true}
+		a.limits(1, `{"rps":1}`)
+		first := watch(t, a, sdk.Options[Limits]{StateDir: folder, Link: l})
+		time.Sleep(time.Second)
+		_ = first.Close()
+		a.set(func() { a.reports, a.pulls = nil, nil })
+		watch(t, a, sdk.Options[Limits]{StateDir: folder, Link: l})
+		synctest.Wait()
+		if v := a.last(t); v.Revision != 1 || v.Status != config.Applied || len(a.asked()) != 0 {
+			t.Errorf("told %+v after %d pulls", v, len(a.asked()))
+		}
+	})
+}
+
+// Whether the last verdict was heard is nothing that a restart relies on: it tells
+// what it runs on, and tries what it refused once more.
+func TestARestartTellsAnew(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		a.deaf = &pull.Refusal{Status: 503}
+		a.limits(1, `{"rps":1}`)
+		first := watch(t, a, sdk.Options[Limits]{StateDir: folder})
+		time.Sleep(time.Second)
+		a.limits(2, `"no"`)
+		time.Sleep(time.Minute)
+		_ = first.Close()
 		a.set(func() { a.deaf, a.reports = nil, nil })
-		time.Sleep(5 * time.Minute)
-		for _, v := range a.told() {
-			if v.Revision != 21 {
-				t.Fatalf("told of revision %d after 21", v.Revision)
-			}
+
+		watch(t, a, sdk.Options[Limits]{StateDir: folder})
+		time.Sleep(time.Minute)
+		if v := a.last(t); v.Revision != 2 || v.Status != config.Rejected || v.Code == "" {
+			t.Errorf("told %+v", v)
+		}
+		if n := len(a.told()); n < 3 {
+			t.Errorf("told %d times in a minute after the restart", n)
 		}
 	})
 }

@@ -79,4 +79,7 @@ func SecretsVar(flags *pflag.FlagSet, into *Secrets, name, usage string) {
 	flags.Var(into, name, usage+fromFile(name))
 }
 
-func fromFile(name string) string { return "; or from the file that " + variable(name) + "_FILE names" }
+// fromFile says where a secret is safe: arguments stand in the list of processes.
+func fromFile(name string) string {
+	return "; better not on the command line, which others on the host can read, but from the file that " + variable(name) + "_FILE names"
+}

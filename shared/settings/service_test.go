@@ -111,7 +111,7 @@ func TestExitCodes(t *testing.T) {
 		"unknown flag":      {nil, []string{"--wrong", "--token", hush}, 2, "sample: unknown flag: --wrong (see 'sample --help')\n"},
 		"bad value":         {nil, []string{"--log-level"}, 2, "sample: flag needs an argument: --log-level (see 'sample --help')\n"},
 		"log level":         {nil, []string{"--log-level", "loud", "--token=" + hush}, 2, "sample: --log-level \"loud\": use debug, info, warn or error\n"},
-		"log format":        {[]string{"HERALD_LOG_FORMAT=xml"}, nil, 2, "sample: --log-format \"xml\": use text or json\n"},
+		"log format":        {[]string{"HERALD_LOG_FORMAT=xml"}, nil, 2, "sample: HERALD_LOG_FORMAT: --log-format \"xml\": use text or json\n"},
 		"bad variable":      {[]string{"HERALD_TOKEN_FILE=/nowhere"}, nil, 2, "sample: HERALD_TOKEN_FILE: open /nowhere: no such file or directory\n"},
 		"unknown command":   {nil, []string{"halth"}, 2, "sample: unknown command \"halth\" for \"sample\" (see 'sample --help')\n"},
 		"one argument more": {nil, []string{"health", "me"}, 2, "sample: unknown command \"me\" for \"sample health\" (see 'sample health --help')\n"},

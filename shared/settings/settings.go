@@ -75,12 +75,48 @@ func Execute(ctx context.Context, root *cobra.Command) error {
 	if err != nil && !started && !errors.Is(err, ErrUsage) {
 		return Usagef("%w (see '%s --help')", err, cmd.CommandPath())
 	}
+	return blameVariable(cmd, err)
+}
+
+// blameVariable names the variable in an error that begins with a flag which was
+// set from it: whoever set the one need not know the other.
+func blameVariable(cmd *cobra.Command, err error) error {
+	if !errors.Is(err, ErrUsage) {
+		return err
+	}
+	text, dashed := strings.CutPrefix(err.Error(), "--")
+	name, _, _ := strings.Cut(text, ":")
+	name, _, _ = strings.Cut(name, " ")
+	if flag := cmd.Flags().Lookup(name); dashed && flag != nil && len(flag.Annotations[setByVariable]) == 1 {
+		return Usagef("%s: %w", flag.Annotations[setByVariable][0], err)
+	}
 	return err
 }
 
 // variable is the environment variable of a flag.
 func variable(flag string) string {
 	return "HERALD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// What is noted of a flag: that it has no variable, and which one it was set from.
+const (
+	noVariable    = "herald_no_variable"
+	setByVariable = "herald_set_by_variable"
+)
+
+// NoVariable exempts flags from FromEnvironment: those that say what one call is
+// about, where the variable of that name means something else elsewhere.
+func NoVariable(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		note(flags.Lookup(name), noVariable)
+	}
+}
+
+func note(flag *pflag.Flag, what string, value ...string) {
+	if flag.Annotations == nil {
+		flag.Annotations = map[string][]string{}
+	}
+	flag.Annotations[what] = append([]string{}, value...)
 }
 
 // FromEnvironment sets the flags that were not given from their variables: flag
@@ -90,7 +126,7 @@ func FromEnvironment(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(flag *pflag.Flag) {
 		// --help and --version are no settings, and HERALD_VERSION may well be there.
-		if first == nil && !flag.Changed && flag.Name != "help" && flag.Name != "version" {
+		if first == nil && !flag.Changed && flag.Name != "help" && flag.Name != "version" && flag.Annotations[noVariable] == nil {
 			first = fromVariable(flags, flag)
 		}
 	})
@@ -122,5 +158,6 @@ func fromVariable(flags *pflag.FlagSet, flag *pflag.Flag) error {
 		}
 		return Usagef("%s: %w", name, err)
 	}
+	note(flag, setByVariable, name)
 	return nil
 }

@@ -29,7 +29,7 @@ func TestAcceptMovesForwardOnly(t *testing.T) {
 		{"newer", at("01B", 6, "limits"), nil},
 		{"the same revision", at("01B", 5, "limits"), nil},
 		{"older", at("01B", 4, "limits"), config.ErrOlder},
-		{"a later epoch, fewer configs", at("01C", 1), nil},
+		{"a later epoch, another config", at("01C", 1, "motd"), nil},
 		{"an earlier epoch", at("01A", 9, "limits"), config.ErrOlder},
 		{"vanished without a tombstone", at("01B", 6), config.ErrVanished},
 	} {

@@ -25,15 +25,19 @@ const (
 // namespaces that are assigned to it.
 func (u *Upstream) Register(ctx context.Context, profile domain.Profile) (time.Duration, []config.Name, error) {
 	var answer struct {
-		Interval   float64       `json:"poll_interval_seconds"`
-		Namespaces []config.Name `json:"namespaces"`
+		Interval   float64             `json:"poll_interval_seconds"`
+		Namespaces []config.Name       `json:"namespaces"`
+		Accepted   []domain.Acceptance `json:"accepted"`
 	}
-	err := u.try(ctx, func(c *pull.Client) error { return u.post(ctx, c, "/v1/agents", profile, &answer) })
+	err := u.try(ctx, func(c *pull.Client) error { return u.post(ctx, c, "/v1/agents", profile, &answer, u.options.ID) })
 	if errors.Is(err, pull.ErrNotFound) {
 		err = fmt.Errorf("%w: %w", domain.ErrAbsent, err)
 	}
 	if err != nil {
 		return 0, nil, fmt.Errorf("register: %w", err)
+	}
+	for _, accepted := range answer.Accepted {
+		u.options.Accept(accepted)
 	}
 	return time.Duration(min(max(answer.Interval, 0), 86_400) * float64(time.Second)), answer.Namespaces, nil
 }
@@ -42,9 +46,9 @@ func (u *Upstream) Register(ctx context.Context, profile domain.Profile) (time.D
 // agent, which hands them on, as a worker would.
 func (u *Upstream) Report(ctx context.Context, reports config.Reports) error {
 	return u.try(ctx, func(c *pull.Client) error {
-		err := u.post(ctx, c, "/v1/agents/"+u.options.ID+"/reports", reports, nil)
+		err := u.post(ctx, c, "/v1/agents/"+u.options.ID+"/reports", reports, nil, u.options.ID)
 		if errors.Is(err, pull.ErrNotFound) {
-			err = u.post(ctx, c, "/v1/reports", reports, nil)
+			err = u.post(ctx, c, "/v1/reports", reports, nil, u.options.ID)
 		}
 		if err != nil {
 			return fmt.Errorf("report: %w", err)
@@ -53,7 +57,29 @@ func (u *Upstream) Report(ctx context.Context, reports config.Reports) error {
 	})
 }
 
-func (u *Upstream) post(ctx context.Context, c *pull.Client, path string, value, into any) error {
+// Pass hands the registration of an agent below on.
+func (u *Upstream) Pass(ctx context.Context, registration []byte, path []string) ([]byte, error) {
+	var answer json.RawMessage
+	err := u.try(ctx, func(c *pull.Client) error {
+		return u.post(ctx, c, "/v1/agents", json.RawMessage(registration), &answer, path...)
+	})
+	if err != nil && !answered(err) {
+		err = fmt.Errorf("%w: %w", domain.ErrAway, err)
+	}
+	return answer, err
+}
+
+// Seen tells which agents below live. An agent above that keeps no register has no
+// use for it.
+func (u *Upstream) Seen(ctx context.Context, seen []config.Seen) (domain.Heard, error) {
+	var heard domain.Heard
+	err := u.try(ctx, func(c *pull.Client) error {
+		return u.post(ctx, c, "/v1/agents/"+u.options.ID+"/reports", config.Reports{Seen: seen}, &heard, u.options.ID)
+	})
+	return heard, err
+}
+
+func (u *Upstream) post(ctx context.Context, c *pull.Client, path string, value, into any, via ...string) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
@@ -65,7 +91,8 @@ func (u *Upstream) post(ctx context.Context, c *pull.Client, path string, value,
 		return fmt.Errorf("post %s: %w", path, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Herald-Agent", c.Agent)
+	pull.SetAgent(request.Header, c.Agent)
+	pull.SetVia(request.Header, via)
 	if c.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Token)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heraldconf/herald/events/bus"
 	"github.com/heraldconf/herald/services/agent/handler"
+	"github.com/heraldconf/herald/services/agent/usecase"
 	"github.com/heraldconf/herald/shared/contract"
 	"github.com/heraldconf/herald/shared/telemetry"
 )
@@ -49,7 +50,8 @@ func TestStrangersAreAnsweredAsPromised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &handler.Handler{Tokens: []string{"secret"}, Bus: none, Metrics: telemetry.NewRegistry()}
+	syncer := usecase.NewSyncer(nil, handler.Nowhere{}, nil, slog.New(slog.DiscardHandler))
+	h := &handler.Handler{Syncer: syncer, Tokens: []string{"secret"}, Bus: none, Metrics: telemetry.NewRegistry()}
 	routes := h.Routes()
 	for path, want := range map[string]int{
 		"GET /v1/namespaces/payments/snapshot": 401, "GET /v1/namespaces/payments/configs/limits": 401, "POST /v1/reports": 401, "GET /metrics": 401,

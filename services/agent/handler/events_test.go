@@ -30,9 +30,11 @@ func (n *nudged) Nudge(at config.Position, spread time.Duration) {
 // nowhere is a disk that holds nothing.
 type nowhere struct{}
 
-func (nowhere) Keep(*config.Snapshot, time.Time) error      { return nil }
-func (nowhere) Load(config.Name) domain.Holding             { return domain.Holding{} }
-func (nowhere) Namespaces() (none []config.Name, err error) { return nil, nil }
+func (nowhere) Keep(*config.Snapshot, time.Time) error { return nil }
+func (nowhere) Load(config.Name) domain.Holding        { return domain.Holding{} }
+func (nowhere) Check() error                           { return nil }
+func (nowhere) KeepInterval(time.Duration) error       { return nil }
+func (nowhere) Interval() time.Duration                { return 0 }
 
 func TestNotificationsBecomeNudges(t *testing.T) {
 	n := &nudged{}

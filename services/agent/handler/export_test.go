@@ -8,3 +8,6 @@ func Patterns() []string {
 	}
 	return patterns
 }
+
+// Nowhere is a disk that holds nothing.
+type Nowhere = nowhere

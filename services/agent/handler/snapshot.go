@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -22,7 +23,8 @@ func (s source) Latest(_ context.Context, namespace config.Name) (*config.Snapsh
 }
 
 func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) error {
-	pull.SetAgent(w.Header(), h.ID) // with a 404 too: whose news to hear is worth knowing
+	h.sign(w, r)
+	defer h.Ring.Asking(pull.Asker(r))()
 	if err := h.ensure(r); err != nil {
 		return err
 	}
@@ -30,14 +32,23 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) config(w http.ResponseWriter, r *http.Request) error {
-	pull.SetAgent(w.Header(), h.ID)
+	h.sign(w, r)
 	if _, err := config.ParseName(r.PathValue("name")); err != nil {
 		return err
 	}
+	defer h.Ring.Asking(pull.Asker(r))()
 	if err := h.ensure(r); err != nil {
 		return err
 	}
 	return h.pull.ServeConfig(w, r)
+}
+
+// sign says who answers, and whom it came through: with a 404 and a 503 too, since
+// whose news to hear is worth knowing, and two agents that wait for each other are
+// to see it.
+func (h *Handler) sign(w http.ResponseWriter, r *http.Request) {
+	pull.SetAgent(w.Header(), h.ID)
+	pull.SetVia(w.Header(), h.Syncer.Holding(config.Name(r.PathValue("ns"))).Path(h.ID))
 }
 
 // ensure sees to it that the namespace is followed. The caller who began it gets
@@ -59,8 +70,9 @@ func (h *Handler) ensure(r *http.Request) error {
 }
 
 // decorate adds how fresh the body is, which only an agent says.
-func (h *Handler) decorate(out http.Header, _ *http.Request, namespace config.Name) {
+func (h *Handler) decorate(out http.Header, r *http.Request, namespace config.Name) {
 	held := h.Syncer.Holding(namespace)
 	pull.SetAge(out, held.Age(time.Now()), held.Stale)
-	pull.SetInterval(out, h.Syncer.Interval())
+	pull.SetInterval(out, cmp.Or(h.Ring.Interval(pull.Asker(r)), h.Syncer.Interval()))
+	pull.SetVia(out, held.Path(h.ID))
 }

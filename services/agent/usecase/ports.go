@@ -34,8 +34,12 @@ type Cache interface {
 	Keep(snapshot *config.Snapshot, confirmed time.Time) error
 	// Load returns what there is of a namespace, an empty Holding for nothing.
 	Load(namespace config.Name) domain.Holding
-	// Namespaces returns those of which there is something.
-	Namespaces() ([]config.Name, error)
+	// KeepInterval returns nil once the poll interval that upstream told is on disk.
+	KeepInterval(told time.Duration) error
+	// Interval returns the poll interval that is kept, 0 for none.
+	Interval() time.Duration
+	// Check returns nil if something can be kept.
+	Check() error
 }
 
 // A Publisher tells facts to whom it may concern.

@@ -15,10 +15,15 @@ import (
 // have changed, and what it is assigned.
 const registerEvery = time.Minute
 
+// restStep is how often who waits to register, or to tell who lives, looks whether
+// that is due sooner.
+const restStep = time.Second
+
 // A Registrar tells the controller who the agent is, and follows what it assigns.
 type Registrar struct {
 	Controller Controller
 	Syncer     *Syncer
+	Reporter   *Reporter
 	Profile    domain.Profile
 	Logger     *slog.Logger
 }
@@ -39,13 +44,31 @@ func (r *Registrar) Run(ctx context.Context) {
 		if errors.Is(err, domain.ErrAbsent) {
 			next = registerEvery // an agent above hands on what it is told, and registers itself
 		}
-		pause(ctx, next-next/5+rand.N(next*2/5)) //nolint:gosec // spreading load is no secret
+		r.rest(ctx, next-next/5+rand.N(next*2/5)) //nolint:gosec // spreading load is no secret
+	}
+}
+
+// rest waits until the next registration, which is due within a poll interval once
+// something is withheld: an operator may let it through.
+func (r *Registrar) rest(ctx context.Context, next time.Duration) {
+	for began := time.Now(); ctx.Err() == nil; pause(ctx, restStep) {
+		due := next
+		if len(r.Syncer.Withheld("")) > 0 {
+			due = min(next, max(r.Syncer.Interval(), restStep))
+		}
+		if time.Since(began) > due-restStep {
+			pause(ctx, due-time.Since(began))
+			return
+		}
 	}
 }
 
 func (r *Registrar) register(ctx context.Context) (time.Duration, error) {
 	profile := r.Profile
 	profile.Namespaces = r.Syncer.Followed()
+	if r.Reporter != nil {
+		r.Reporter.Add(config.Reports{Fetched: r.Syncer.Withheld(profile.ID)}) // again, until it is known: it may have been told to nobody
+	}
 	interval, assigned, err := r.Controller.Register(ctx, profile)
 	if err != nil {
 		return 0, err

@@ -1,10 +1,12 @@
 package usecase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -74,7 +76,7 @@ func start(t *testing.T, run func(context.Context)) (stop func()) {
 func TestReportsAreSentUntilHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fakeController{err: errors.New("refused")}
-		r := NewReporter(c, slog.New(slog.DiscardHandler))
+		r := NewReporter(c, noInterval, slog.New(slog.DiscardHandler))
 		stop := start(t, r.Run)
 		for i := range 100 {
 			r.Add(config.Reports{Applied: []config.Verdict{
@@ -89,13 +91,21 @@ func TestReportsAreSentUntilHeard(t *testing.T) {
 		c.fail(nil)
 		time.Sleep(time.Minute)
 		applied, fetched := c.heard()
-		if len(applied) != 101 || len(fetched) != 1 || fetched[0].Revision != 99 {
+		if len(applied) != 100+config.MostUnheard || len(fetched) != 1 || fetched[0].Revision != 99 {
 			t.Errorf("%d verdicts, fetched %v", len(applied), fetched)
 		}
+		next := config.Revision(100 - config.MostUnheard)
 		for _, v := range applied {
-			if v.Namespace == "payments" && v.Revision != 99 {
-				t.Errorf("an outdated verdict was sent: %+v", v)
+			if v.Namespace != "payments" {
+				continue
 			}
+			if v.Revision != next {
+				t.Fatalf("revision %d was sent, want %d", v.Revision, next)
+			}
+			next++
+		}
+		if waiting, dropped := r.Backlog(); next != 100 || waiting != 0 || dropped != 100-config.MostUnheard {
+			t.Errorf("sent up to %d, %d wait, %d were dropped", next, waiting, dropped)
 		}
 		stop()
 	})
@@ -104,7 +114,7 @@ func TestReportsAreSentUntilHeard(t *testing.T) {
 func TestReportsAreFlushedAtTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fakeController{err: errors.New("refused")}
-		r := NewReporter(c, slog.New(slog.DiscardHandler))
+		r := NewReporter(c, noInterval, slog.New(slog.DiscardHandler))
 		stop := start(t, r.Run)
 		r.Add(config.Reports{Applied: []config.Verdict{{Worker: "w-1", Namespace: "payments", Revision: 1}}})
 		synctest.Wait()
@@ -119,7 +129,7 @@ func TestReportsAreFlushedAtTheStop(t *testing.T) {
 func TestReportsAreBatchedAndBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fakeController{}
-		r := NewReporter(c, slog.New(slog.DiscardHandler))
+		r := NewReporter(c, noInterval, slog.New(slog.DiscardHandler))
 		for i := range maxReports + 500 {
 			r.Add(config.Reports{Applied: []config.Verdict{{Worker: fmt.Sprintf("w-%d", i), Namespace: "payments", Revision: 1}}})
 		}
@@ -210,5 +220,72 @@ func TestRegistrarIsPatientWithAnAgentAbove(t *testing.T) {
 		if n := c.count(); n < 8 || n > 13 {
 			t.Errorf("asked %d times in 10 minutes", n)
 		}
+	})
+}
+
+func TestGoodbyesAndVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeController{err: errors.New("refused")}
+		r := NewReporter(c, noInterval, slog.New(slog.DiscardHandler))
+		stop := start(t, r.Run)
+		at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+		tell := func(worker string, second int) {
+			r.Add(config.Reports{Applied: []config.Verdict{{Worker: worker, Namespace: "payments", Revision: 1, At: at(second)}}})
+		}
+		leave := func(worker string, second int) {
+			r.Add(config.Reports{Stopped: []config.Stopped{{Worker: worker, Agent: "host-7", Namespace: "payments", At: at(second)}}})
+		}
+		tell("gone", 1)
+		leave("gone", 2)
+		tell("gone", 1) // which comes late
+		tell("back", 1)
+		leave("back", 2)
+		tell("back", 3)
+		tell("overtaken", 3)
+		leave("overtaken", 2)
+		time.Sleep(10 * time.Second) // it is sent, put back, and sent again
+		c.fail(nil)
+		stop()
+		r.Goodbye(t.Context(), "host-7")
+
+		applied, _ := c.heard()
+		var stopped []config.Stopped
+		for _, report := range c.reports {
+			stopped = append(stopped, report.Stopped...)
+		}
+		slices.SortFunc(applied, func(a, b config.Verdict) int { return cmp.Compare(a.Worker, b.Worker) })
+		if len(applied) != 3 || applied[0].Worker != "back" || applied[1].Worker != "gone" || applied[2].Worker != "overtaken" {
+			t.Errorf("verdicts %+v", applied)
+		}
+		if len(stopped) != 2 || stopped[0].Worker != "gone" || !stopped[1].OfAgent() || stopped[1].Agent != "host-7" {
+			t.Errorf("goodbyes %+v", stopped)
+		}
+	})
+}
+
+func TestABatchIsWhatAnAgentAboveTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeController{}
+		r := NewReporter(c, noInterval, slog.New(slog.DiscardHandler))
+		for i := range 700 {
+			who := fmt.Sprintf("w-%d", i)
+			r.Add(config.Reports{
+				Applied: []config.Verdict{{Worker: who, Namespace: "payments", Revision: 1}},
+				Fetched: []config.Fetched{{Agent: who, Namespace: "payments", Revision: 1}},
+				Stopped: []config.Stopped{{Worker: "b" + who, Namespace: "payments"}},
+			})
+		}
+		stop := start(t, r.Run)
+		synctest.Wait()
+		total := 0
+		for _, report := range c.reports {
+			if total += report.Len(); report.Len() > maxBatch {
+				t.Errorf("a batch of %d", report.Len())
+			}
+		}
+		if total != 2100 {
+			t.Errorf("%d reports arrived", total)
+		}
+		stop()
 	})
 }

@@ -13,11 +13,12 @@ import (
 )
 
 // A Syncer follows namespaces: one puller each. What it fetched it keeps on disk
-// first, then serves, then tells.
+// first, then serves, then tells. While the disk fails it goes on from memory.
 type Syncer struct {
 	upstream Upstream
 	cache    Cache
 	tell     func(*config.Snapshot)
+	require  func(context.Context, *config.Snapshot) error
 	logger   *slog.Logger
 
 	mu       sync.Mutex
@@ -25,21 +26,22 @@ type Syncer struct {
 	pullers  sync.WaitGroup
 	followed map[config.Name]*follower
 	told     time.Duration // the poll interval that upstream told last
-}
+	noted    time.Duration // what of that is on disk
+	disk     domain.CacheState
 
-// A follower is one namespace's holding and what keeps it current.
-type follower struct {
-	mu      sync.Mutex
-	holding domain.Holding
-	changed chan struct{} // closed and made anew with each change
-	puller  Puller
+	withheld func(config.Name, *domain.Withheld, *config.Snapshot) // nil for nobody
 }
 
 // NewSyncer returns a Syncer that follows nothing yet. tell is called after each
 // newer snapshot is kept and served; it must not block.
 func NewSyncer(upstream Upstream, cache Cache, tell func(*config.Snapshot), logger *slog.Logger) *Syncer {
-	return &Syncer{upstream: upstream, cache: cache, tell: tell, logger: logger, followed: map[config.Name]*follower{}}
+	told := cache.Interval()
+	return &Syncer{upstream: upstream, cache: cache, tell: tell, logger: logger, told: told, noted: told, followed: map[config.Name]*follower{}}
 }
+
+// Require names what a snapshot has to pass before it is kept, such as that its
+// signature is good. It is set before the first namespace is followed.
+func (s *Syncer) Require(check func(context.Context, *config.Snapshot) error) { s.require = check }
 
 // Run pulls what is followed until ctx ends.
 func (s *Syncer) Run(ctx context.Context) {
@@ -61,15 +63,6 @@ func (s *Syncer) start(namespace config.Name, f *follower) {
 	ctx, have := s.run, f.holding.Snapshot
 	s.pullers.Go(func() { f.puller.Run(ctx, have) })
 	s.logger.Debug("following", "namespace", namespace)
-}
-
-// Remember follows every namespace that the cache has something of.
-func (s *Syncer) Remember() error {
-	namespaces, err := s.cache.Namespaces()
-	if err != nil {
-		return fmt.Errorf("read the cache: %w", err)
-	}
-	return s.Follow(namespaces...)
 }
 
 // Follow follows namespaces from now on. It fails with domain.ErrTooMany.
@@ -94,34 +87,52 @@ func (s *Syncer) follow(namespace config.Name) (f *follower, began bool, err err
 	}
 	f = &follower{holding: s.cache.Load(namespace), changed: make(chan struct{})}
 	f.puller = s.upstream.Puller(namespace,
-		func(_ context.Context, a domain.Answer) error { return s.keep(namespace, f, a) },
+		func(ctx context.Context, a domain.Answer) error { return s.take(ctx, namespace, f, a) },
 		func(a domain.Answer, err error) { s.observe(namespace, f, a, err) })
 	s.followed[namespace] = f
 	s.start(namespace, f)
 	return f, true, nil
 }
 
+// take keeps a snapshot that passes what is required.
+func (s *Syncer) take(ctx context.Context, namespace config.Name, f *follower, a domain.Answer) error {
+	if s.require != nil {
+		if err := s.require(ctx, a.Snapshot); err != nil {
+			return err
+		}
+	}
+	return s.keep(namespace, f, a)
+}
+
 // keep accepts a snapshot, keeps it on disk, then serves and tells it. An error
-// leaves all as it was.
+// leaves all as it was. One that is held already, such as one that was fetched anew
+// for a signature that it still has not, is no news. A disk that fails keeps nobody
+// from what is new: it is served from memory, and kept with a later pull.
 func (s *Syncer) keep(namespace config.Name, f *follower, a domain.Answer) error {
-	now := time.Now()
-	next, err := f.get().Accept(a, now)
+	f.keeping.Lock()
+	defer f.keeping.Unlock()
+	held := f.get()
+	if held.Has(a.Snapshot) {
+		return nil
+	}
+	next, err := held.Accept(a, time.Now())
 	if err != nil {
 		return err
 	}
-	if err := s.cache.Keep(a.Snapshot, next.Confirmed); err != nil {
-		return err
-	}
-	f.set(next)
+	f.set(s.save(next))
 	s.tell(a.Snapshot)
 	s.logger.Info("fetched", "namespace", namespace, "revision", a.Snapshot.Revision, "etag", a.Snapshot.ETag)
 	return nil
 }
 
 func (s *Syncer) observe(namespace config.Name, f *follower, a domain.Answer, err error) {
-	before := f.get()
-	after := before.Observe(a, err, time.Now())
-	f.set(after)
+	before, after := f.change(func(h domain.Holding) domain.Holding { return h.Observe(a, err, time.Now()) })
+	if a.Snapshot == nil {
+		s.tryDisk(f)
+	}
+	if after.Withheld != before.Withheld && s.withheld != nil {
+		s.withheld(namespace, after.Withheld, after.Snapshot)
+	}
 	if a.Interval > 0 {
 		s.SetInterval(a.Interval)
 	}
@@ -131,30 +142,6 @@ func (s *Syncer) observe(namespace config.Name, f *follower, a domain.Answer, er
 	if after.Err == nil && before.Err != nil {
 		s.logger.Info("pull works again", "namespace", namespace)
 	}
-}
-
-func (f *follower) get() domain.Holding {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.holding
-}
-
-// set replaces the holding, and wakes who waits if there is something new to see.
-func (f *follower) set(h domain.Holding) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	news := h.Snapshot != f.holding.Snapshot || h.Known != f.holding.Known || h.Absent != f.holding.Absent
-	f.holding = h
-	if news {
-		close(f.changed)
-		f.changed = make(chan struct{})
-	}
-}
-
-func (f *follower) watch() (domain.Holding, <-chan struct{}) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.holding, f.changed
 }
 
 // Nudge says that a namespace may have something newer. It returns false for one
@@ -245,9 +232,20 @@ func (s *Syncer) Interval() time.Duration {
 	return s.told
 }
 
-// SetInterval notes the poll interval that upstream told.
+// SetInterval notes the poll interval that upstream told, and keeps it, so that it is
+// handed on after a restart with nobody above alive.
 func (s *Syncer) SetInterval(told time.Duration) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.told = told
+	kept := s.noted == told
+	s.mu.Unlock()
+	if kept {
+		return
+	}
+	if err := s.cache.KeepInterval(told); err != nil {
+		return // it is tried again when it is told again
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noted = told
 }

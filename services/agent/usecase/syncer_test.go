@@ -76,8 +76,10 @@ func (p *fakePuller) pull(a domain.Answer, err error) error {
 
 // A fakeCache is a disk that can fail.
 type fakeCache struct {
-	kept map[config.Name]*config.Snapshot
-	err  error
+	kept     map[config.Name]*config.Snapshot
+	interval time.Duration
+	tried    int // to keep the interval
+	err      error
 }
 
 func (c *fakeCache) Keep(s *config.Snapshot, _ time.Time) error {
@@ -94,13 +96,17 @@ func (c *fakeCache) Load(ns config.Name) domain.Holding {
 	return domain.Holding{}
 }
 
-func (c *fakeCache) Namespaces() ([]config.Name, error) {
-	var names []config.Name
-	for name := range c.kept {
-		names = append(names, name)
+func (c *fakeCache) Check() error { return c.err }
+
+func (c *fakeCache) KeepInterval(told time.Duration) error {
+	c.tried++
+	if c.err == nil {
+		c.interval = told
 	}
-	return names, c.err
+	return c.err
 }
+
+func (c *fakeCache) Interval() time.Duration { return c.interval }
 
 func snapshot(ns config.Name, revision config.Revision) *config.Snapshot {
 	return config.Seal(ns, config.Position{Epoch: "01A", Revision: revision}, nil, nil)
@@ -141,18 +147,51 @@ func TestKeepThenTell(t *testing.T) {
 		t.Errorf("interval %s", s.Interval())
 	}
 
-	cache.err = errors.New("disk full")
-	if err := u.of("payments").pull(domain.Answer{Snapshot: snapshot("payments", 2)}, nil); err == nil {
-		t.Error("what could not be kept was accepted")
+}
+
+// A disk that fails keeps nobody from what is new, and is tried again with each pull.
+func TestADiskThatFails(t *testing.T) {
+	cache := &fakeCache{}
+	s, u, told := newSyncer(cache)
+	if err := s.Follow("payments"); err != nil {
+		t.Fatal(err)
 	}
-	if got, _, _ := s.Latest("payments"); got.Revision != 1 || len(*told) != 1 || !s.Holding("payments").Stale {
-		t.Errorf("not kept, and yet served %d or told %v", got.Revision, *told)
+	p := u.of("payments")
+	if s.CheckDisk(); !s.Disk().OK() {
+		t.Errorf("at the start: %+v", s.Disk())
+	}
+	full := errors.New("disk full")
+	cache.err = full
+	if err := p.pull(domain.Answer{Snapshot: snapshot("payments", 2)}, nil); err != nil {
+		t.Errorf("refused for the disk's sake: %v", err)
+	}
+	if got, _, err := s.Latest("payments"); err != nil || got.Revision != 2 || len(*told) != 1 {
+		t.Errorf("served %v, %v; told %v", got, err, *told)
+	}
+	if h := s.Holding("payments"); h.Stale || !errors.Is(h.Unkept, full) || s.Disk().OK() || s.Disk().LastError != "disk full" {
+		t.Errorf("holding %+v, disk %+v", h, s.Disk())
+	}
+	_ = p.pull(domain.Answer{}, errors.New("upstream is gone"))
+	if h := s.Holding("payments"); h.Unkept == nil || cache.kept["payments"] != nil {
+		t.Errorf("kept on a disk that is full: %+v", h)
+	}
+	cache.err = nil
+	_ = p.pull(domain.Answer{}, errors.New("upstream is gone"))
+	if h := s.Holding("payments"); h.Unkept != nil || h.Err == nil || cache.kept["payments"] != h.Snapshot || !s.Disk().OK() || len(*told) != 1 {
+		t.Errorf("room again, and yet %+v, disk %+v, told %v", h, s.Disk(), *told)
+	}
+	cache.err = full
+	s.CheckDisk() // as at the start: nothing waits to be kept
+	cache.err = nil
+	_ = p.pull(domain.Answer{}, nil)
+	if !s.Disk().OK() {
+		t.Errorf("was not tried again: %+v", s.Disk())
 	}
 }
 
 func TestAnOlderSnapshotIsRefused(t *testing.T) {
 	s, u, told := newSyncer(&fakeCache{kept: map[config.Name]*config.Snapshot{"payments": snapshot("payments", 5)}})
-	if err := s.Remember(); err != nil {
+	if err := s.Follow("payments"); err != nil {
 		t.Fatal(err)
 	}
 	if err := u.of("payments").pull(domain.Answer{Snapshot: snapshot("payments", 4)}, nil); !errors.Is(err, config.ErrOlder) {
@@ -166,7 +205,7 @@ func TestAnOlderSnapshotIsRefused(t *testing.T) {
 func TestSyncerRunsWhatIsFollowedBeforeAndAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, u, _ := newSyncer(&fakeCache{kept: map[config.Name]*config.Snapshot{"payments": snapshot("payments", 5)}})
-		if err := s.Remember(); err != nil {
+		if err := s.Follow("payments"); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -228,5 +267,50 @@ func TestFollowingIsBounded(t *testing.T) {
 	}
 	if _, err := s.Ensure(t.Context(), "one-more", time.Second); !errors.Is(err, domain.ErrTooMany) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What is refused is told once, and once it is refused no more: be it that upstream
+// has again what is held, unchanged or sent anew.
+func TestWithheldIsToldWithItsEnd(t *testing.T) {
+	s, u, _ := newSyncer(&fakeCache{})
+	var told []string
+	s.OnWithheld(func(_ config.Name, w *domain.Withheld, held *config.Snapshot) {
+		if w == nil {
+			told = append(told, fmt.Sprint("has ", held.Revision))
+		} else {
+			told = append(told, fmt.Sprint(w.Code, " ", w.Revision))
+		}
+	})
+	signed := true
+	s.Require(func(context.Context, *config.Snapshot) error {
+		if !signed {
+			return config.ErrUnknownKey
+		}
+		return nil
+	})
+	if err := s.Follow("payments"); err != nil {
+		t.Fatal(err)
+	}
+	p := u.of("payments")
+	for _, each := range []struct {
+		a      domain.Answer
+		signed bool
+	}{
+		{domain.Answer{Snapshot: snapshot("payments", 5)}, true},
+		{domain.Answer{Snapshot: snapshot("payments", 4)}, true},
+		{domain.Answer{Snapshot: snapshot("payments", 4)}, true},
+		{domain.Answer{Snapshot: snapshot("payments", 5)}, true},
+		{domain.Answer{Snapshot: snapshot("payments", 6)}, false},
+		{domain.Answer{}, true},
+	} {
+		signed = each.signed
+		_ = p.pull(each.a, nil)
+	}
+	if got, want := fmt.Sprint(told), "[older 4 has 5 signature 6 has 5]"; got != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
+	if told := s.Withheld("host-7"); len(told) != 0 {
+		t.Errorf("still refused: %+v", told)
 	}
 }

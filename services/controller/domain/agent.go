@@ -30,7 +30,8 @@ type Registration struct {
 	Labels     map[string]string `json:"labels"`
 	Version    string            `json:"version"`
 	Namespaces []config.Name     `json:"namespaces"`
-	Owner      string            `json:"-"` // the name of the tokens that speak for it; "" is anybody's
+	Via        string            `json:"via,omitempty"` // the agent above it that passed this on, "" for none
+	Owner      string            `json:"-"`             // the name of the tokens that speak for it; "" is anybody's
 }
 
 // Hears reports whether the actor speaks for the agent: an admin, and of the role
@@ -49,6 +50,9 @@ type Agent struct {
 	Interval time.Duration // its own poll interval; 0 is the controller's
 	LastSeen time.Time
 	Fetched  map[config.Name]Mark
+	Refused  map[config.Name]Refusal
+
+	StoppedAt time.Time // when it said goodbye; zero while it has not
 }
 
 // A Mark is a position that was reached, and when.
@@ -81,11 +85,12 @@ func (a Agent) Keep(namespace config.Name, mark Mark) (next Agent, changed bool)
 	return a, true
 }
 
-// State says whether the agent is heard from. heard is when it could have been
+// State says whether the agent is heard from. One that said goodbye is lost at
+// once. heard is when it could have been
 // heard first: nobody misses a poll of a controller that did not run.
 func (a Agent) State(at, heard time.Time, interval time.Duration) AgentState {
 	switch silent := silence(a.LastSeen, heard, at); {
-	case silent > lostAfter*interval:
+	case !a.StoppedAt.IsZero(), silent > lostAfter*interval:
 		return Lost
 	case silent > lateAfter*interval:
 		return Late

@@ -15,6 +15,8 @@ const (
 	ActionTokenRevoke = "token.revoke"
 	ActionAgentSet    = "agent.set"
 	ActionSignIn      = "sign-in"
+	ActionKeyRotate   = "signing-key.rotate"
+	ActionBackup      = "backup"
 
 	OutcomeDone = "done"
 )
@@ -70,15 +72,6 @@ const maxTold = 20
 // Entry tells of the commit. It names the commit's hash, which ties the two
 // chains together.
 func (c Commit) Entry() Entry {
-	all := c.All()
-	told := make([]string, 0, min(len(all), maxTold+1))
-	for i, change := range all {
-		if i == maxTold {
-			told = append(told, fmt.Sprintf("and %d more", len(all)-maxTold))
-			break
-		}
-		told = append(told, string(change.Op)+" "+string(change.Name))
-	}
 	hash, _ := c.Hash.MarshalText() // it never fails
 	actor := c.Actor
 	if actor == (Actor{}) {
@@ -86,8 +79,33 @@ func (c Commit) Entry() Entry {
 	}
 	return Entry{
 		At: c.At, Actor: actor, Action: ActionCommit, Target: fmt.Sprintf("%s@%d", c.Namespace, c.Revision), Outcome: OutcomeDone,
-		Detail: strings.Join(told, ", ") + "; hash " + string(hash),
+		Detail: told(c.All()) + c.approved() + "; hash " + string(hash),
 	}
+}
+
+// approved tells of a commit to a protected namespace who approved it, or that
+// nobody had to.
+func (c Commit) approved() string {
+	switch {
+	case c.Approval != nil:
+		return fmt.Sprintf("; proposal %d, approved by %s", c.Approval.Proposal, c.Approval.By.Name)
+	case c.Unapproved:
+		return "; past the protection of the namespace"
+	}
+	return ""
+}
+
+// told names changes, but not too many of them.
+func told(changes []Change) string {
+	names := make([]string, 0, min(len(changes), maxTold+1))
+	for i, change := range changes {
+		if i == maxTold {
+			names = append(names, fmt.Sprintf("and %d more", len(changes)-maxTold))
+			break
+		}
+		names = append(names, string(change.Op)+" "+string(change.Name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // Entry tells of what an operator set of the agent.

@@ -53,6 +53,17 @@ type Commit struct {
 	Previous Hash     // of the commit before; zero for the first
 	Hash     Hash
 	Receipt  *Receipt // kept with the commit, and no part of it; nil for none
+	// Signature is of the snapshot that the commit makes: kept with the commit, and
+	// no part of it.
+	Signature config.Signature
+	// Approval is that of the proposal that the commit was; nil where it was none.
+	Approval *Approval
+	// Unapproved says that the namespace is protected, and that whoever made the
+	// commit needed no approval. The audit keeps it, history does not.
+	Unapproved bool
+	// Waiting is the proposal that was kept in the place of the commit; nil for none.
+	// The commit then is at the position that the namespace still has.
+	Waiting *Proposed
 }
 
 // Changed reports whether the commit makes a revision. One that would change
@@ -101,7 +112,11 @@ func (c Commit) canonical() []byte {
 	} {
 		b = appendNetstring(b, field)
 	}
-	for _, change := range c.All() {
+	return appendChanges(b, c.All())
+}
+
+func appendChanges(b []byte, changes []Change) []byte {
+	for _, change := range changes {
 		b = appendNetstring(b, string(change.Op))
 		b = appendNetstring(b, string(change.Name))
 		if change.Puts() {
@@ -130,8 +145,13 @@ func (c Commit) MarshalJSON() ([]byte, error) {
 		Author   string          `json:"author"`
 		Message  string          `json:"message"`
 		Hash     Hash            `json:"hash"`
+		Proposal int64           `json:"proposal,omitempty"`
+		Approved string          `json:"approved_by,omitempty"`
 		Changes  []change        `json:"changes"`
-	}{c.Revision, c.At, c.Author, c.Message, c.Hash, make([]change, 0, len(c.Changes)+len(c.Schemas))}
+	}{Revision: c.Revision, At: c.At, Author: c.Author, Message: c.Message, Hash: c.Hash, Changes: make([]change, 0, len(c.Changes)+len(c.Schemas))}
+	if c.Approval != nil {
+		line.Proposal, line.Approved = c.Approval.Proposal, c.Approval.By.Name
+	}
 	for _, ch := range c.All() {
 		listed := change{Op: ch.Op, Name: ch.Name}
 		if ch.Puts() {

@@ -39,6 +39,7 @@ type Summary struct {
 	config.Position
 	Configs   int       `json:"configs"`
 	UpdatedAt time.Time `json:"updated_at"`
+	Hash      Hash      `json:"hash"` // of its newest commit
 }
 
 // After is where the namespace stands once the commit is made. It shares nothing

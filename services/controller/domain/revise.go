@@ -45,6 +45,10 @@ type Proposal struct {
 	Receipt func(Commit) *Receipt
 	// DryRun asks for the commit that would be made, and for nothing to be kept.
 	DryRun bool
+	// Wait asks for the approval of another, be the namespace protected or not.
+	Wait bool
+	// Approval, where it is not nil, is what a proposal waited for.
+	Approval *Approval
 }
 
 // A Condition is what If-Match and If-None-Match say (RFC 9110, section 13.1).
@@ -81,7 +85,8 @@ func (c *Condition) check(name config.Name, standing Config, stands bool) error 
 // Revise returns the commit that the proposal makes of the namespace as it stands
 // now. Changes that change nothing are left out; if none remains the commit has
 // not Changed. The error wraps ErrNotFound, ErrPrecondition, ErrStaleBase,
-// ErrTooLarge, ErrEmptyCommit, ErrFrozen, ErrGuardEmpty or ErrGuardMassChange, or it is that of a check.
+// ErrTooLarge, ErrEmptyCommit, ErrFrozen, ErrGuardEmpty, ErrGuardMassChange or
+// ErrForbidden, or it is that of a check. A commit that has to wait says so.
 func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
 	if p.Base != nil && *p.Base != now.Revision {
 		return Commit{}, fmt.Errorf("%w: %s stands at %d, not at %d", ErrStaleBase, now.Name, now.Revision, *p.Base)
@@ -106,7 +111,25 @@ func Revise(now Namespace, p Proposal, at time.Time) (Commit, error) {
 	if err := now.allow(commit, p); err != nil {
 		return Commit{}, err
 	}
-	return commit, p.check(now, commit)
+	if err := p.check(now, commit); err != nil {
+		return Commit{}, err
+	}
+	return commit.approve(now, p)
+}
+
+// approve returns the commit with its approval, or, where it needs one that it has
+// not, with the proposal that is to wait in its place.
+func (c Commit) approve(now Namespace, p Proposal) (Commit, error) {
+	waits, err := now.Waits(p)
+	if err != nil {
+		return Commit{}, err
+	}
+	if waits {
+		c.Waiting = c.waiting(now, p)
+	}
+	c.Approval = p.Approval
+	c.Unapproved = now.Settings.Protected && p.Approval == nil && !waits
+	return c, nil
 }
 
 // check asks the proposal's checks of the commit that it would make.
@@ -121,7 +144,11 @@ func (p Proposal) check(now Namespace, made Commit) error {
 
 // allow returns why the commit may not be made of the namespace, or nil.
 func (n Namespace) allow(commit Commit, p Proposal) error {
-	if err := n.checkFreeze(commit.At, p.Actor); err != nil {
+	actor := p.Actor
+	if p.Approval != nil {
+		actor = p.Approval.By // who makes it stand now
+	}
+	if err := n.checkFreeze(commit.At, actor); err != nil {
 		return err
 	}
 	next := n.After(commit)

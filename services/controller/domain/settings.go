@@ -31,6 +31,9 @@ type Settings struct {
 	// FrozenUntil is when commits are taken again; zero where they are taken.
 	FrozenUntil time.Time `json:"frozen_until,omitzero"`
 	Reason      string    `json:"reason,omitempty"` // of the freeze
+	// Protected says that commits wait for the approval of another token, except
+	// those of an admin.
+	Protected bool `json:"protected"`
 }
 
 // DefaultSettings are those of a namespace that nobody set any for.
@@ -53,6 +56,15 @@ func (s Settings) Check(at time.Time) error {
 	return s.Retention.Check()
 }
 
+// CheckProtection returns an error that wraps ErrInvalidSettings where nobody could
+// ever approve what waits.
+func (s Settings) CheckProtection(by Actor) error {
+	if s.Protected && by == Anonymous {
+		return fmt.Errorf("%w: a protected namespace needs tokens, since without them everybody is the same and nobody could approve: make the first one, of the role admin", ErrInvalidSettings)
+	}
+	return nil
+}
+
 func printable(s string) bool {
 	for _, r := range s {
 		if unicode.IsControl(r) {
@@ -73,6 +85,9 @@ func (s Settings) Entry(namespace config.Name, by Actor, at time.Time) Entry {
 	}
 	if r := s.Retention; !r.Everything() {
 		detail += fmt.Sprintf("; the history is kept for %d revisions and %d days", r.Revisions, r.Days)
+	}
+	if s.Protected {
+		detail += "; protected"
 	}
 	return Entry{At: at, Actor: by, Action: ActionSettings, Target: string(namespace), Outcome: OutcomeDone, Detail: detail}
 }

@@ -26,6 +26,8 @@ type Standing struct {
 	Running      *Mark
 	LastRejected *Rejection
 	LastSeen     time.Time
+	Said         time.Time // when the newest of its verdicts was made, by its own clock
+	StoppedAt    time.Time // when it said goodbye; zero while it has not
 }
 
 // A Rejection is the newest revision that a worker refused, and why.
@@ -37,16 +39,20 @@ type Rejection struct {
 
 // Observe returns the standing with the knowledge of a verdict that was heard at
 // that time. A verdict that is older than what is known, or that is known
-// already, changes no more than when the worker was last seen.
+// already, changes no more than when the worker was last seen; one that was made
+// before the worker said goodbye changes nothing at all.
 func (s Standing) Observe(v config.Verdict, at time.Time) Standing {
-	s.Worker, s.Agent, s.Namespace = v.Worker, v.Agent, v.Namespace
-	if at.After(s.LastSeen) {
-		s.LastSeen = at
-	}
 	mark := Mark{Position: v.Position(), At: v.At}
 	if v.At.IsZero() {
 		mark.At = at
 	}
+	if s.Stopped() && !mark.At.After(s.StoppedAt) {
+		return s
+	}
+	if s.Worker, s.Namespace, s.StoppedAt = v.Worker, v.Namespace, (time.Time{}); !mark.At.Before(s.Said) {
+		s.Agent = v.Agent
+	}
+	s.LastSeen, s.Said = later(s.LastSeen, at), later(s.Said, mark.At)
 	running, rejected := s.Running, s.lastRejected()
 	switch {
 	case v.Status == config.Applied && mark.overrides(running, rejected):
@@ -55,6 +61,35 @@ func (s Standing) Observe(v config.Verdict, at time.Time) Standing {
 		s.LastRejected = &Rejection{Mark: mark, Code: v.Code, Message: v.Message}
 	}
 	return s
+}
+
+// Stopped reports whether the worker has said goodbye.
+func (s Standing) Stopped() bool { return !s.StoppedAt.IsZero() }
+
+// Leave returns the standing with the knowledge that the worker said goodbye: said
+// is when it did by its own clock, zero where it does not say, and at is when it
+// was heard. A goodbye from before the newest verdict comes late, from a run that
+// another has followed, and changes nothing. One from the future counts as of now,
+// or a clock that was wrong would hide the worker until that future is there.
+func (s Standing) Leave(said, at time.Time) Standing {
+	if said.IsZero() {
+		said = at
+	}
+	if said.Before(s.Said) {
+		return s
+	}
+	if said.After(at) {
+		said = at
+	}
+	s.StoppedAt, s.LastSeen = later(s.StoppedAt, said), later(s.LastSeen, at)
+	return s
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (s Standing) lastRejected() *Mark {
@@ -82,7 +117,7 @@ func (m *Mark) overrules(other Mark) bool {
 // Same reports whether two standings say the same, but for when the worker was
 // last seen.
 func (s Standing) Same(other Standing) bool {
-	return s.Worker == other.Worker && s.Agent == other.Agent &&
+	return s.Worker == other.Worker && s.Agent == other.Agent && s.StoppedAt.Equal(other.StoppedAt) &&
 		equal(s.Running, other.Running) && equal(s.LastRejected, other.LastRejected)
 }
 

@@ -60,6 +60,22 @@ func TestStandingState(t *testing.T) {
 	}
 }
 
+// A verdict is told until it is heard, so that one may come late: it is known all the
+// same that a revision was refused, and by whom and through whom as of now.
+func TestLateVerdictsMoveNothingBackwards(t *testing.T) {
+	newest := verdict(config.Applied, 4, 9)
+	inOrder := observe(verdict(config.Applied, 2, 1), verdict(config.Rejected, 3, 2), newest)
+	former := verdict(config.Rejected, 3, 2)
+	former.Agent = "host-6"
+	late := observe(newest, verdict(config.Applied, 2, 1), former)
+	if !late.Same(inOrder) || late.Running.Revision != 4 || late.LastRejected.Revision != 3 || late.Agent != "host-7" {
+		t.Errorf("%+v, rejected %+v; in order %+v", late, late.LastRejected, inOrder)
+	}
+	if got := late.State(at(4), late.LastSeen, time.Time{}, interval); got != domain.Current {
+		t.Errorf("it is %s", got)
+	}
+}
+
 func TestNewEpochWins(t *testing.T) {
 	old := verdict(config.Applied, 50, 0)
 	restored := verdict(config.Applied, 40, 1)
@@ -170,5 +186,28 @@ func TestAgentKeep(t *testing.T) {
 	b, changed := a.Keep("web", domain.Mark{Position: at(1), At: noon})
 	if !changed || len(b.Fetched) != 2 || len(a.Fetched) != 1 {
 		t.Errorf("%+v after %+v", b, a)
+	}
+}
+
+func TestGoodbyes(t *testing.T) {
+	applied := verdict(config.Applied, 2, 10)
+	gone := observe(applied).Leave(noon.Add(20*time.Minute), noon.Add(21*time.Minute))
+	if !gone.Stopped() || gone.Same(observe(applied)) {
+		t.Fatalf("%+v", gone)
+	}
+	for minute, back := range map[int]bool{5: false, 10: false, 20: false, 21: true} {
+		if s := gone.Observe(verdict(config.Applied, 3, minute), noon.Add(time.Hour)); s.Stopped() == back {
+			t.Errorf("a verdict of minute %d: %+v", minute, s)
+		}
+	}
+	if s := observe(applied, verdict(config.Applied, 2, 15)).Leave(noon.Add(12*time.Minute), noon.Add(time.Hour)); s.Stopped() {
+		t.Errorf("the goodbye of a former run came late: %+v", s)
+	}
+	if s := observe(applied).Leave(time.Time{}, noon.Add(time.Hour)); !s.StoppedAt.Equal(noon.Add(time.Hour)) {
+		t.Errorf("one that does not say when: %+v", s)
+	}
+	ahead := observe(applied).Leave(noon.Add(1000*time.Hour), noon.Add(time.Hour))
+	if s := ahead.Observe(verdict(config.Applied, 2, 61), noon.Add(61*time.Minute)); s.Stopped() {
+		t.Errorf("a clock that was wrong hides a worker that is back: %+v", s)
 	}
 }

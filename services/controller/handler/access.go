@@ -36,15 +36,22 @@ var (
 // access has a line for each route. One that has none would be an admin's alone,
 // and a test misses it.
 var access = map[string]grant{
-	"GET /v1/namespaces":                             readers,
-	"GET /v1/namespaces/{ns}/snapshot":               pullers,
-	"GET /v1/namespaces/{ns}/configs":                readers,
-	"GET /v1/namespaces/{ns}/configs/{name}":         pullers,
-	"PUT /v1/namespaces/{ns}/configs/{name}":         writers,
-	"DELETE /v1/namespaces/{ns}/configs/{name}":      writers,
-	"POST /v1/namespaces/{ns}/commits":               writers,
-	"POST /v1/namespaces/{ns}/rollback":              writers,
-	"POST /v1/namespaces/{ns}/revert":                writers,
+	"GET /v1/namespaces":                           readers,
+	"GET /v1/namespaces/{ns}/snapshot":             pullers,
+	"GET /v1/namespaces/{ns}/configs":              readers,
+	"GET /v1/namespaces/{ns}/configs/{name}":       pullers,
+	"PUT /v1/namespaces/{ns}/configs/{name}":       writers,
+	"DELETE /v1/namespaces/{ns}/configs/{name}":    writers,
+	"POST /v1/namespaces/{ns}/commits":             writers,
+	"POST /v1/namespaces/{ns}/rollback":            writers,
+	"POST /v1/namespaces/{ns}/revert":              writers,
+	"POST /v1/namespaces/{ns}/proposals":           writers,
+	"GET /v1/namespaces/{ns}/proposals":            writers,
+	"GET /v1/namespaces/{ns}/proposals/{proposal}": writers,
+
+	"POST /v1/namespaces/{ns}/proposals/{proposal}/approve": writers,
+	"POST /v1/namespaces/{ns}/proposals/{proposal}/reject":  writers,
+
 	"GET /v1/namespaces/{ns}/revisions":              readers,
 	"GET /v1/namespaces/{ns}/revisions/{revision}":   readers,
 	"GET /v1/namespaces/{ns}/diff":                   readers,
@@ -61,11 +68,15 @@ var access = map[string]grant{
 	"GET /v1/agents":                                 writers,
 	"GET /v1/agents/{id}":                            writers,
 	"PATCH /v1/agents/{id}":                          admins,
+	"POST /v1/agents/{id}/accept":                    writers,
 	"POST /v1/agents/{id}/reports":                   agents,
 	"POST /v1/tokens":                                admins,
 	"GET /v1/tokens":                                 admins,
 	"DELETE /v1/tokens/{id}":                         admins,
 	"GET /v1/audit":                                  admins,
+	"GET /v1/backup":                                 admins,
+	"GET /v1/signing-keys":                           everybody,
+	"POST /v1/signing-keys":                          admins,
 	"GET /metrics":                                   signedIn,
 	"GET /openapi.yaml":                              everybody,
 	"GET /v1/status":                                 everybody,
@@ -89,6 +100,9 @@ func (h *Handler) admit(pattern string, answer httpapi.HandlerFunc) httpapi.Hand
 		h.Tokens.Used(token.ID)
 		r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
 		if err = rule.check(token, r); err == nil {
+			err = checkSwitches(r)
+		}
+		if err == nil {
 			h.speakFor(r, token.Actor())
 			err = answer(h.outliving(w, r, token.ID), r)
 		}
@@ -159,17 +173,13 @@ func (h *Handler) signInFailed(r *http.Request, meant domain.Token, why error) {
 }
 
 // noteRefusal tells the audit of what somebody might not do, and of a write that
-// was refused. A dry run asks what would be refused, and is none.
+// was refused. To ask what would be refused is neither, but by who may not even ask.
 func (h *Handler) noteRefusal(r *http.Request, actor domain.Actor, err error) {
 	if err == nil {
 		return
 	}
 	problem := httpapi.ProblemOf(statuses, err)
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if problem.Status/100 != 4 || (reads && problem.Status != http.StatusForbidden) {
-		return
-	}
-	if dry, err := switchOf(r, "dry_run"); err == nil && dry {
+	if problem.Status/100 != 4 || (!changes(r) && problem.Status != http.StatusForbidden) {
 		return
 	}
 	h.Audit.Refused(domain.Entry{
@@ -177,11 +187,14 @@ func (h *Handler) noteRefusal(r *http.Request, actor domain.Actor, err error) {
 	})
 }
 
-// targetOf is what a request is about: payments, payments/limits, an ID.
+// targetOf is what a request is about: payments, payments/limits, payments#7, an ID.
 func targetOf(r *http.Request) string {
 	target := r.PathValue("ns") + r.PathValue("id")
 	if name := r.PathValue("name"); name != "" {
 		target += "/" + name
+	}
+	if proposal := r.PathValue("proposal"); proposal != "" {
+		target += "#" + proposal
 	}
 	return clip(target)
 }

@@ -62,7 +62,7 @@ func TestAccess(t *testing.T) {
 		_, secrets[role] = s.token(string(role)+"-1", string(role), "payments")
 	}
 	var matrix strings.Builder
-	fmt.Fprintf(&matrix, "%-52s", "route")
+	fmt.Fprintf(&matrix, "%-55s", "route")
 	for _, role := range domain.Roles {
 		fmt.Fprintf(&matrix, "%-10s", role)
 	}
@@ -73,7 +73,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s: no line in the table of access.go", pattern)
 			continue
 		}
-		fmt.Fprintf(&matrix, "\n%-52s", pattern)
+		fmt.Fprintf(&matrix, "\n%-55s", pattern)
 		if s.reaches(pattern, "payments", "") != open {
 			t.Errorf("%s: open is %v, but not so without a token", pattern, open)
 		}
@@ -128,7 +128,7 @@ func (s *site) bareAnswer(method, path string, headers ...string) answer {
 // reaches reports whether a route lets a request in, whatever it answers then.
 func (s *site) reaches(pattern, namespace, secret string) bool {
 	method, path, _ := strings.Cut(pattern, " ")
-	for name, value := range map[string]string{"{ns}": namespace, "{name}": "limits", "{id}": "host-7", "{revision}": "1"} {
+	for name, value := range map[string]string{"{ns}": namespace, "{name}": "limits", "{id}": "host-7", "{revision}": "1", "{proposal}": "1"} {
 		path = strings.ReplaceAll(path, name, value)
 	}
 	w := s.bare(method, path, "{}", as(secret))

@@ -22,12 +22,15 @@ const (
 
 // An agentBody is an agent as JSON has it.
 type agentBody struct {
+	DryRun bool `json:"dry_run,omitempty"`
 	domain.Registration
-	State    domain.AgentState           `json:"state"`
-	LastSeen time.Time                   `json:"last_seen"`
-	Interval float64                     `json:"poll_interval_seconds"`
-	Follows  []config.Name               `json:"namespaces"` // in the place of the registration's own
-	Fetched  map[config.Name]domain.Mark `json:"fetched"`
+	State    domain.AgentState              `json:"state"`
+	LastSeen time.Time                      `json:"last_seen"`
+	Interval float64                        `json:"poll_interval_seconds"`
+	Follows  []config.Name                  `json:"namespaces"` // in the place of the registration's own
+	Fetched  map[config.Name]domain.Mark    `json:"fetched"`
+	Rejected map[config.Name]domain.Refusal `json:"rejected,omitempty"`
+	Stopped  time.Time                      `json:"stopped_at,omitzero"`
 }
 
 // bodyOf is what somebody may see of an agent to whom the scope is open.
@@ -35,10 +38,19 @@ func bodyOf(a usecase.AgentView, scope domain.Scope) agentBody {
 	b := agentBody{
 		Registration: a.Registration, State: a.State, LastSeen: a.LastSeen.UTC(), Interval: a.Interval.Seconds(),
 		Follows: opened(scope, a.Follows()), Fetched: map[config.Name]domain.Mark{},
+		Stopped: a.StoppedAt.UTC(),
 	}
 	for namespace, mark := range a.Fetched {
 		if scope.Holds(namespace) {
 			b.Fetched[namespace] = mark
+		}
+	}
+	for namespace, refusal := range a.Refused {
+		if scope.Holds(namespace) {
+			if b.Rejected == nil {
+				b.Rejected = map[config.Name]domain.Refusal{}
+			}
+			b.Rejected[namespace] = refusal
 		}
 	}
 	if b.Labels == nil {
@@ -102,7 +114,8 @@ func (h *Handler) registerAgent(w http.ResponseWriter, r *http.Request) error {
 		ID         string        `json:"id"`
 		Interval   float64       `json:"poll_interval_seconds"`
 		Namespaces []config.Name `json:"namespaces"`
-	}{body.ID, body.Interval, body.Follows})
+		Accepted   []acceptance  `json:"accepted,omitempty"`
+	}{body.ID, body.Interval, body.Follows, acceptances(known, token.Namespaces)})
 }
 
 func checkRegistration(said domain.Registration) error {
@@ -115,6 +128,11 @@ func checkRegistration(said domain.Registration) error {
 	for key, value := range said.Labels {
 		if key == "" || len(key) > maxText || len(value) > maxText {
 			return httpapi.Invalid("a label has a key, and at most 255 bytes on either side")
+		}
+	}
+	if said.Via != "" {
+		if err := config.CheckAgentID(said.Via); err != nil {
+			return fmt.Errorf("via: %w", err)
 		}
 	}
 	return checkNames(said.Namespaces)
@@ -197,11 +215,16 @@ func (h *Handler) patchAgent(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	if set.DryRun, err = switchOf(r, "dry_run"); err != nil {
+		return err
+	}
 	known, err := h.Fleet.Assign(r.Context(), id, set)
 	if err != nil {
 		return err
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, bodyOf(known, domain.AllNamespaces))
+	body := bodyOf(known, domain.AllNamespaces)
+	body.DryRun = set.DryRun
+	return httpapi.WriteJSON(w, http.StatusOK, body)
 }
 
 // intervalOf reads a number of seconds; null is 0, which is the controller's own.

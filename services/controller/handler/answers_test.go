@@ -64,6 +64,7 @@ func TestConfigAtARevision(t *testing.T) {
 		t.Errorf("%q", a.Body)
 	}
 	s.ask("GET", path+"1", "", "If-None-Match: "+old).expect(304)
+	s.ask("GET", path+"1", "", "If-None-Match: W/"+old).expect(304)
 	s.ask("GET", path+"2", "", "If-None-Match: "+old).expect(200, "2")
 	s.ask("GET", path+"3", "").problem(404, "not_found")
 	s.ask("GET", path+"x", "").problem(400, "invalid_request")

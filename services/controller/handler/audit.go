@@ -34,15 +34,9 @@ func bodyOfEntry(e domain.Entry) entryBody {
 // listAudit answers GET /v1/audit, newest first. head is where the chain ends, of
 // every page.
 func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request) error {
-	p, err := pageOf(r, "before")
+	p, before, err := pageBefore(r, entryNumber)
 	if err != nil {
 		return err
-	}
-	var before int64
-	if p.cursor != "" {
-		if before, err = strconv.ParseInt(p.cursor, 10, 64); err != nil || before < 1 {
-			return httpapi.Invalid("before is the number of an entry, not " + strconv.Quote(p.cursor))
-		}
 	}
 	found, head, err := h.Audit.Entries(r.Context(), before, p.limit+1)
 	if err != nil {
@@ -63,4 +57,12 @@ func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request) error {
 type headBody struct {
 	Seq  int64       `json:"seq"`
 	Hash domain.Hash `json:"hash"`
+}
+
+func entryNumber(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, httpapi.Invalid("before is the number of an entry, not " + strconv.Quote(text))
+	}
+	return n, nil
 }

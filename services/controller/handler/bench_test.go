@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -8,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/heraldconf/herald/services/controller/handler"
 	"github.com/heraldconf/herald/services/controller/repository"
 	"github.com/heraldconf/herald/services/controller/usecase"
+	"github.com/heraldconf/herald/shared/config"
 	"github.com/heraldconf/herald/shared/telemetry"
 )
 
@@ -79,4 +82,35 @@ func BenchmarkPut(b *testing.B) {
 			b.Fatalf("status %d", code)
 		}
 	}
+}
+
+// BenchmarkFleet is the fleet of a namespace with ten thousand workers, every tenth of
+// which refuses with a reason of 200 bytes.
+func BenchmarkFleet(b *testing.B) {
+	routes := benchmarked(b)
+	for agent := range 10 {
+		var reports config.Reports
+		for i := range 1000 {
+			v := config.Verdict{
+				Worker: fmt.Sprintf("worker-%d-%d", agent, i), Namespace: "payments", Revision: 1, Status: config.Applied, At: time.Now(),
+			}
+			if reports.Applied = append(reports.Applied, v); i%10 == 0 {
+				v.Revision, v.Status, v.Code, v.Message = 2, config.Rejected, "decode", strings.Repeat("x", 200)
+				reports.Applied = append(reports.Applied, v)
+			}
+		}
+		body, err := json.Marshal(reports)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if w := serve(b, routes, "POST", fmt.Sprintf("/v1/agents/host-%d/reports", agent), string(body), "Content-Type", "application/json"); w.Code != 200 {
+			b.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+	}
+	size := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		size = serve(b, routes, "GET", "/v1/namespaces/payments/fleet", "").Body.Len()
+	}
+	b.ReportMetric(float64(size), "bytes")
 }

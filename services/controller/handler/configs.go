@@ -3,6 +3,8 @@ package handler
 import (
 	"bytes"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/heraldconf/herald/services/controller/domain"
 	"github.com/heraldconf/herald/shared/config"
@@ -48,9 +50,11 @@ func (h *Handler) deleteConfig(w http.ResponseWriter, r *http.Request) error {
 
 // write commits one change under the conditions of the request.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, namespace config.Name, change domain.Change) error {
-	p := domain.Proposal{
-		Message: r.Header.Get("Herald-Message"), Changes: []domain.Change{change}, Match: conditionOf(r),
+	match, err := conditionOf(r)
+	if err != nil {
+		return err
 	}
+	p := domain.Proposal{Message: r.Header.Get("Herald-Message"), Changes: []domain.Change{change}, Match: match}
 	return h.commit(w, r, namespace, p, h.Configs.Commit, func(commit domain.Commit) outcome {
 		as := outcome{status: http.StatusOK, name: change.Name, etag: change.Document.ETag()}
 		if commit.Changed() && commit.Changes[0].Creates {
@@ -64,18 +68,32 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, namespace config
 }
 
 // conditionOf reads If-Match and If-None-Match, or nil where neither is there.
-func conditionOf(r *http.Request) *domain.Condition {
-	c := domain.Condition{IfMatch: tagsOf(r.Header.Values("If-Match")), IfNoneMatch: tagsOf(r.Header.Values("If-None-Match"))}
-	if c == (domain.Condition{}) {
-		return nil
+func conditionOf(r *http.Request) (*domain.Condition, error) {
+	var c domain.Condition
+	var err error
+	if c.IfMatch, err = tagsOf(r, "If-Match"); err != nil {
+		return nil, err
 	}
-	return &c
+	if c.IfNoneMatch, err = tagsOf(r, "If-None-Match"); err != nil || c == (domain.Condition{}) {
+		return nil, err
+	}
+	return &c, nil
 }
 
-func tagsOf(headers []string) *domain.Tags {
+// tagsOf reads one of the two. What is none is refused: an If-None-Match that says
+// nothing would let anything pass.
+func tagsOf(r *http.Request, field string) (*domain.Tags, error) {
+	headers := r.Header.Values(field)
 	if len(headers) == 0 {
-		return nil
+		return nil, nil
 	}
-	list, all := config.ParseETags(headers)
-	return &domain.Tags{Any: all, List: list}
+	if !config.AreETags(headers) {
+		return nil, httpapi.Invalid(field + ` is * or a list of ETags, each in double quotes as in "k3x", not ` + strconv.Quote(clip(strings.Join(headers, ", "))))
+	}
+	parse := config.ParseETags
+	if field == "If-None-Match" {
+		parse = config.HeldETags
+	}
+	list, all := parse(headers)
+	return &domain.Tags{Any: all, List: list}, nil
 }

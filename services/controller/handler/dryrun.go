@@ -45,7 +45,8 @@ func (h *Handler) writePreview(w http.ResponseWriter, r *http.Request, commit do
 		Changes   []diff.Change   `json:"changes"`
 		Schemas   []diff.Change   `json:"schemas,omitempty"`
 		Workers   []running       `json:"workers"`
-	}{true, commit.Namespace, as.name, as.etag, commit.Changed(), commit.Revision, changesOf(configs), changesOf(schemas), workers})
+		Waits     bool            `json:"waits,omitempty"` // for an approval
+	}{true, commit.Namespace, as.name, as.etag, commit.Changed(), commit.Revision, changesOf(configs), changesOf(schemas), workers, commit.Waiting != nil})
 }
 
 // runningOn are the workers that run on the namespace, none where it is not written.
@@ -74,7 +75,11 @@ func (h *Handler) checkConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := domain.Proposal{Changes: []domain.Change{change}, Match: conditionOf(r), DryRun: true}
+	match, err := conditionOf(r)
+	if err != nil {
+		return err
+	}
+	p := domain.Proposal{Changes: []domain.Change{change}, Match: match, DryRun: true}
 	return h.commit(w, r, namespace, p, h.Configs.Commit, func(domain.Commit) outcome {
 		return outcome{name: change.Name, etag: change.Document.ETag()}
 	})

@@ -16,6 +16,9 @@ func Patterns() []string {
 	return patterns
 }
 
+// Switches are the parameters that a write takes.
+func Switches(pattern string) []string { return switches[pattern] }
+
 // Granted says who may use a route, by its line in the table of access.
 func Granted(pattern string) (may func(domain.Role) bool, open, ok bool) {
 	line, ok := access[pattern]

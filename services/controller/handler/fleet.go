@@ -76,17 +76,24 @@ func (h *Handler) getFleet(w http.ResponseWriter, r *http.Request) error {
 		Revision  config.Revision `json:"revision"`
 		Summary   usecase.Summary `json:"summary"`
 		Workers   []workerBody    `json:"workers"`
-	}{view.Namespace, view.Epoch, view.Revision, view.Summary, workers})
+		Agents    []refusingBody  `json:"agents"`
+	}{view.Namespace, view.Epoch, view.Revision, view.Summary, workers, h.refusing(view.Namespace)})
 }
 
 // fleetTick is how often a held request looks whether somebody was lost: that
 // happens by the clock alone.
 const fleetTick = time.Second
 
+// fleetRest is how long a held request looks away after it looked for news: thousands
+// a second would have it count the fleet as often. The first after a quiet time are
+// looked at at once.
+const fleetRest = 25 * time.Millisecond
+
 func (h *Handler) holdFleet(r *http.Request, namespace config.Name, revision config.Revision) (view usecase.FleetView, held bool, err error) {
 	ctx, wait := r.Context(), pull.Wait(r.Header)
 	over := time.After(wait)
 	var first *usecase.Summary
+	var heard time.Time
 	for {
 		_, newer, err := h.Configs.Latest(ctx, namespace)
 		if err != nil {
@@ -102,6 +109,8 @@ func (h *Handler) holdFleet(r *http.Request, namespace config.Name, revision con
 		held = true
 		select {
 		case <-changed:
+			time.Sleep(fleetRest - time.Since(heard))
+			heard = time.Now()
 		case <-newer:
 		case <-time.After(fleetTick):
 		case <-over:

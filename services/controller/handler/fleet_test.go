@@ -202,3 +202,23 @@ func TestHeldFleet(t *testing.T) {
 		}
 	})
 }
+
+func TestGoodbyes(t *testing.T) {
+	s := newSite(t)
+	s.put("payments/configs/limits", `1`)
+	s.enrol("host-7")
+	s.report("w-1", config.Applied, 1)
+	s.report("w-2", config.Applied, 1)
+	s.ask("POST", "/v1/agents/host-7/reports", `{"stopped":[{"worker":"w-1","namespace":"payments"},{"worker":"w 3","namespace":"payments"}]}`).
+		expect(200, `{"recorded":1,"refused":1}`)
+	a := s.ask("GET", "/v1/namespaces/payments/fleet", "").expect(200, `"summary":{"workers":1,"current":1`)
+	if strings.Contains(a.Body.String(), "w-1") {
+		t.Errorf("still listed: %s", a.Body)
+	}
+	s.ask("POST", "/v1/agents/host-7/reports", `{"stopped":[{"agent":"host-7","at":"2026-08-21T12:00:00Z"}]}`).expect(200, `"recorded":1`)
+	s.ask("GET", "/v1/agents/host-7", "").expect(200, `"state":"lost"`, `"stopped_at":"2026-08-21T12:00:00Z"`)
+	s.ask("GET", "/v1/namespaces/payments/snapshot", "", "Herald-Agent: host-7").expect(200)
+	if a := s.ask("GET", "/v1/agents/host-7", "").expect(200, `"state":"online"`); strings.Contains(a.Body.String(), "stopped_at") {
+		t.Errorf("it is back: %s", a.Body)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -40,6 +41,7 @@ var statuses = []httpapi.Status{
 	{Err: domain.ErrEmptyCommit, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: schema.ErrInvalid, Status: http.StatusUnprocessableEntity, Problem: "invalid_schema"},
 	{Err: schema.ErrViolated, Status: http.StatusUnprocessableEntity, Problem: "schema_violation"},
+	{Err: usecase.ErrTooCostly, Status: http.StatusUnprocessableEntity, Problem: "schema_violation"},
 	{Err: document.ErrInvalidYAML, Status: http.StatusBadRequest, Problem: "invalid_yaml"},
 	{Err: document.ErrInvalidTOML, Status: http.StatusBadRequest, Problem: "invalid_toml"},
 	{Err: document.ErrInvalidText, Status: http.StatusBadRequest, Problem: "invalid_text"},
@@ -48,7 +50,8 @@ var statuses = []httpapi.Status{
 	{Err: domain.ErrInvalidToken, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: usecase.ErrFirstAdmin, Status: http.StatusBadRequest, Problem: "invalid_request"},
 	{Err: usecase.ErrInterval, Status: http.StatusBadRequest, Problem: "invalid_request"},
-	{Err: usecase.ErrFull, Status: http.StatusTooManyRequests, Problem: "overloaded"},
+	{Err: domain.ErrTooManyProposals, Status: http.StatusTooManyRequests, Problem: "overloaded", Lasting: true},
+	{Err: usecase.ErrFull, Status: http.StatusTooManyRequests, Problem: "overloaded", Lasting: true},
 	{Err: usecase.ErrStorageFull, Status: http.StatusInsufficientStorage, Problem: "storage_full"},
 	{Err: usecase.ErrUnavailable, Status: http.StatusServiceUnavailable, Problem: "unavailable"},
 }
@@ -59,14 +62,17 @@ type Parts struct {
 	Schemas   *usecase.Schemas
 	Fleet     *usecase.Fleet
 	Undo      *usecase.Undo
+	Proposals *usecase.Proposals
 	Retention *usecase.Retention
 	Settings  usecase.Settings
 	Receipts  *usecase.Receipts
 	Tokens    *usecase.Tokens
 	Audit     *usecase.Audit
+	Signing   *usecase.Signing
 	Ready     func(context.Context) error // whether the store can be written
-	Bus       func() string               // its state: ok, down or none
-	Pending   func() int                  // commits not yet announced
+	Backup    func(context.Context, func(*os.File) error) error
+	Bus       func() string // its state: ok, down or none
+	Pending   func() int    // commits not yet announced
 	Version   string
 	Epoch     config.Epoch
 	Draining  <-chan struct{} // closed when held requests are to be answered
@@ -109,6 +115,11 @@ func (h *Handler) routes() []route {
 		{"PUT /v1/namespaces/{ns}/schemas/{name}", h.putSchema},
 		{"DELETE /v1/namespaces/{ns}/schemas/{name}", h.deleteSchema},
 		{"POST /v1/namespaces/{ns}/commits", h.postCommit},
+		{"POST /v1/namespaces/{ns}/proposals", h.postProposal},
+		{"GET /v1/namespaces/{ns}/proposals", h.listProposals},
+		{"GET /v1/namespaces/{ns}/proposals/{proposal}", h.getProposal},
+		{"POST /v1/namespaces/{ns}/proposals/{proposal}/approve", h.postApprove},
+		{"POST /v1/namespaces/{ns}/proposals/{proposal}/reject", h.postReject},
 		{"POST /v1/namespaces/{ns}/rollback", h.postRollback},
 		{"POST /v1/namespaces/{ns}/revert", h.postRevert},
 		{"GET /v1/namespaces/{ns}/diff", h.getDiff},
@@ -122,11 +133,15 @@ func (h *Handler) routes() []route {
 		{"GET /v1/agents", h.listAgents},
 		{"GET /v1/agents/{id}", h.getAgent},
 		{"PATCH /v1/agents/{id}", h.patchAgent},
+		{"POST /v1/agents/{id}/accept", h.acceptRefused},
 		{"POST /v1/agents/{id}/reports", h.postReports},
 		{"POST /v1/tokens", h.postToken},
 		{"GET /v1/tokens", h.listTokens},
 		{"DELETE /v1/tokens/{id}", h.deleteToken},
 		{"GET /v1/audit", h.listAudit},
+		{"GET /v1/backup", h.getBackup},
+		{"GET /v1/signing-keys", h.listKeys},
+		{"POST /v1/signing-keys", h.rotateKey},
 		{"GET /v1/status", h.status},
 		{"GET /openapi.yaml", h.getContract},
 		{"GET /healthz", h.healthz},
@@ -164,10 +179,16 @@ func nameOf(r *http.Request) (namespace, name config.Name, err error) {
 	return namespace, name, err
 }
 
+// numberOf reads a number from 1 on, in the one way that it is written.
+func numberOf(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == text
+}
+
 // revisionOf reads a revision as a request writes it.
 func revisionOf(text string) (config.Revision, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 {
+	n, ok := numberOf(text)
+	if !ok {
 		return 0, httpapi.Invalid("a revision is a number from 1 on, not " + strconv.Quote(text))
 	}
 	return config.Revision(n), nil

@@ -29,6 +29,7 @@ type site struct {
 	parts    handler.Parts
 	handler  *handler.Handler
 	routes   http.Handler
+	sets     func(all map[config.Name][]byte) usecase.SchemaSet
 	draining chan struct{}
 }
 
@@ -44,8 +45,16 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schemas := usecase.NewSchemas(store, store, func(all map[config.Name][]byte) usecase.SchemaSet { return schema.Read(all) })
+	s := &site{t: t, store: store, draining: make(chan struct{})}
+	s.sets = func(all map[config.Name][]byte) usecase.SchemaSet { return schema.Read(all) }
+	schemas := usecase.NewSchemas(store, store, func(all map[config.Name][]byte) usecase.SchemaSet { return s.sets(all) })
 	configs.HoldTo(schemas)
+	key, _, err := repository.OpenKeyFile(filepath.Join(t.TempDir(), "c.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing := usecase.NewSigning(key, store, quiet)
+	configs.SignWith(signing)
 	fleet, err := usecase.NewFleet(t.Context(), store, configs, interval, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -54,10 +63,9 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, store: store, draining: make(chan struct{})}
 	s.parts = handler.Parts{
-		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Retention: usecase.NewRetention(store, quiet), Settings: store, Receipts: usecase.NewReceipts(store),
-		Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Ready: store.Ready, Pending: func() int { return 0 },
+		Configs: configs, Schemas: schemas, Fleet: fleet, Undo: usecase.NewUndo(configs, store), Proposals: usecase.NewProposals(configs, store, store, store), Retention: usecase.NewRetention(store, quiet), Settings: store, Receipts: usecase.NewReceipts(store),
+		Tokens: tokens, Audit: usecase.NewAudit(store, quiet), Signing: signing, Ready: store.Ready, Backup: store.Backup, Pending: func() int { return 0 },
 		Bus: func() string { return "none" }, Version: "test", Epoch: store.Epoch(), Draining: s.draining, Logger: quiet,
 	}
 	s.handler = handler.New(s.parts)

@@ -11,26 +11,27 @@ import (
 	"github.com/heraldconf/herald/shared/httpapi"
 )
 
-// listRevisions answers GET /v1/namespaces/{ns}/revisions, newest first.
+// listRevisions answers GET /v1/namespaces/{ns}/revisions[?name=limits], newest first.
 func (h *Handler) listRevisions(w http.ResponseWriter, r *http.Request) error {
 	namespace, err := namespaceOf(r)
 	if err != nil {
 		return err
 	}
-	p, err := pageOf(r, "before")
+	p, before, err := pageBefore(r, revisionOf)
 	if err != nil {
 		return err
 	}
-	var before config.Revision
-	if p.cursor != "" {
-		if before, err = revisionOf(p.cursor); err != nil {
+	var only config.Name
+	if text := r.URL.Query().Get("name"); text != "" {
+		if only, err = config.ParseName(text); err != nil {
 			return err
 		}
+		p.with("name", text)
 	}
 	if _, err := h.Configs.Position(r.Context(), namespace); err != nil {
 		return err
 	}
-	found, err := h.Configs.Commits(r.Context(), namespace, before, p.limit+1)
+	found, err := h.Configs.Commits(r.Context(), namespace, only, before, p.limit+1)
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,18 @@ func encodeCommit(c domain.Commit) []byte {
 	b = appendMember(b, `,"message":`, c.Message)
 	b = appendMember(b, `,"hash":`, c.Hash)
 	b = appendMember(b, `,"previous":`, c.Previous)
+	if c.Approval != nil {
+		b = appendMember(b, `,"proposal":`, c.Approval.Proposal)
+		b = appendMember(b, `,"approved_by":`, c.Approval.By.Name)
+	}
+	return append(appendChanges(b, c.All(), true), "}\n"...)
+}
+
+// appendChanges writes changes as a member of an object, with their documents or
+// without.
+func appendChanges(b []byte, changes []domain.Change, documents bool) []byte {
 	b = append(b, `,"changes":[`...)
-	for i, change := range c.All() {
+	for i, change := range changes {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -89,6 +100,8 @@ func encodeCommit(c domain.Commit) []byte {
 		b = appendMember(b, `,"name":`, change.Name)
 		if change.Puts() {
 			b = appendMember(b, `,"etag":`, change.ETag)
+		}
+		if change.Puts() && documents {
 			b = appendMember(b, `,"mediaType":`, change.MediaType)
 			if b = append(b, ','); change.Dropped == nil {
 				b = change.AppendMember(b)
@@ -98,7 +111,7 @@ func encodeCommit(c domain.Commit) []byte {
 		}
 		b = append(b, '}')
 	}
-	return append(b, "]}\n"...)
+	return append(b, ']')
 }
 
 func appendMember(b []byte, key string, value any) []byte {
@@ -134,7 +147,7 @@ func writeDocument(w http.ResponseWriter, r *http.Request, at config.Position, e
 	setPosition(out, at)
 	out.Set("ETag", entry.ETag.Quoted(""))
 	out.Set("Cache-Control", "private, no-cache")
-	if tags := tagsOf(r.Header.Values("If-None-Match")); tags != nil && (tags.Any || slices.Contains(tags.List, entry.ETag)) {
+	if tags, any := config.HeldETags(r.Header.Values("If-None-Match")); any || slices.Contains(tags, entry.ETag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

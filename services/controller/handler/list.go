@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +21,14 @@ type page struct {
 	key    string // the query parameter of the cursor
 	cursor string
 	limit  int
+	also   url.Values // what the next page is asked for too
+}
+
+// with says what the next page is asked for too, unless it is nothing.
+func (p *page) with(key, value string) {
+	if value != "" {
+		p.also = url.Values{key: {value}}
+	}
 }
 
 func pageOf(r *http.Request, key string) (page, error) {
@@ -35,6 +44,15 @@ func pageOf(r *http.Request, key string) (page, error) {
 	return p, nil
 }
 
+// pageBefore is pageOf for a list that is newest first, and what its cursor says, which
+// parse reads; the zero T where the list begins.
+func pageBefore[T any](r *http.Request, parse func(string) (T, error)) (p page, before T, err error) {
+	if p, err = pageOf(r, "before"); err == nil && p.cursor != "" {
+		before, err = parse(p.cursor)
+	}
+	return p, before, err
+}
+
 // cut makes a page of lines, one more of which was asked for than the page has, and
 // returns the path of the next page, "" at the end.
 func cut[T any](p page, lines []T, cursor func(T) string) ([]T, string) {
@@ -46,5 +64,6 @@ func cut[T any](p page, lines []T, cursor func(T) string) ([]T, string) {
 	}
 	lines = lines[:p.limit]
 	query := url.Values{p.key: {cursor(lines[p.limit-1])}, "limit": {strconv.Itoa(p.limit)}}
+	maps.Copy(query, p.also)
 	return lines, p.path + "?" + query.Encode()
 }

@@ -15,6 +15,7 @@ type metrics struct {
 	commits *prometheus.CounterVec
 	pulls   *prometheus.CounterVec
 	reports *prometheus.CounterVec
+	waiting *prometheus.CounterVec
 	gauges  []prometheus.Collector
 }
 
@@ -23,6 +24,7 @@ func newMetrics(h *Handler) metrics {
 		commits: counter("commits_total", "Writes that were answered, by whether they made a revision.", "changed"),
 		pulls:   counter("pulls_total", "Snapshots that were asked for, by the status of the answer.", "status"),
 		reports: counter("reports_total", "Verdicts and fetches that were reported, by what became of them.", "outcome"),
+		waiting: counter("proposals_total", "Proposals that were made or decided, by the state that they then had.", "state"),
 		gauges: append(compacted(h.Retention),
 			gauge("outbox_pending", "Commits that are not announced yet.", func() float64 { return float64(h.Pending()) }),
 			gauge("bus_up", "1 while the bus takes what is published.", func() float64 {
@@ -45,12 +47,16 @@ func gauge(name, help string, read func() float64) prometheus.Collector {
 }
 
 func (m metrics) register(registry *prometheus.Registry) {
-	registry.MustRegister(m.commits, m.pulls, m.reports)
+	registry.MustRegister(m.commits, m.pulls, m.reports, m.waiting)
 	registry.MustRegister(m.gauges...)
 }
 
 func (m metrics) committed(c domain.Commit) {
 	m.commits.WithLabelValues(strconv.FormatBool(c.Changed())).Inc()
+}
+
+func (m metrics) proposed(state domain.ProposalState) {
+	m.waiting.WithLabelValues(string(state)).Inc()
 }
 
 func (m metrics) pulled(status int, err error) {

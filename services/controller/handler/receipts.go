@@ -20,12 +20,10 @@ import (
 const maxKey = 255
 
 // once answers a request with an Idempotency-Key the first time only, and says the
-// same again whenever it is repeated. A dry run does nothing that could be done
-// twice.
+// same again whenever it is repeated. What changes nothing may be done twice.
 func (h *Handler) once(answer httpapi.HandlerFunc) httpapi.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		dry, _ := switchOf(r, "dry_run") // what is neither is refused further on
-		if _, keyed := r.Header["Idempotency-Key"]; !keyed || dry || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if _, keyed := r.Header["Idempotency-Key"]; !keyed || !changes(r) {
 			return answer(w, r)
 		}
 		asked, err := requestOf(w, r)
@@ -124,15 +122,21 @@ func receiptOf(r *http.Request, of func(domain.Commit) outcome) func(domain.Comm
 		return nil
 	}
 	return func(commit domain.Commit) *domain.Receipt {
-		answer := newReply()
-		if writeCommit(answer, commit, of(commit)) != nil {
-			return nil // it is kept once it is answered, if it can be
-		}
-		asked.committed = true
-		receipt := asked.Receipt
-		receipt.Answer, receipt.At = answer.encode(), commit.At
-		return &receipt
+		return asked.receipt(commit.At, func(w http.ResponseWriter) error { return writeCommit(w, commit, of(commit)) })
 	}
+}
+
+// receipt is that of a request which is about to be answered so, to be kept with
+// what it does.
+func (p *pending) receipt(at time.Time, write func(http.ResponseWriter) error) *domain.Receipt {
+	answer := newReply()
+	if write(answer) != nil {
+		return nil // it is kept once it is answered, if it can be
+	}
+	p.committed = true
+	receipt := p.Receipt
+	receipt.Answer, receipt.At = answer.encode(), at
+	return &receipt
 }
 
 // A reply is an answer that is kept before it is sent.

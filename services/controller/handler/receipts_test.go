@@ -83,6 +83,62 @@ func TestIdempotencyOutlivesARestart(t *testing.T) {
 	}
 }
 
+// TestEveryWriteIsDoneOnce: whatever writes, with a key, is answered the same again,
+// after a restart too, and done once. A token is no answer that could be kept.
+func TestEveryWriteIsDoneOnce(t *testing.T) {
+	for _, pattern := range writePatterns() {
+		t.Run(pattern, func(t *testing.T) {
+			s := newTried(t)
+			method, path, body := s.good(pattern)
+			switch {
+			case strings.HasSuffix(pattern, "/checks"): // which asks, and is told what is so now
+				s.ask(method, path, body, as(adminToken), "Idempotency-Key: k-1").expect(200).header(map[string]string{"Idempotency-Replayed": ""})
+				s.ask(method, path, body, as(adminToken), "Idempotency-Key: k-1").expect(200).header(map[string]string{"Idempotency-Replayed": ""})
+				return
+			case pattern == "POST /v1/tokens":
+				s.ask(method, path, body, as(adminToken), "Idempotency-Key: k-1").problem(400, "invalid_request", "could not be repeated")
+				return
+			}
+			first := s.same(method, path, body, as(adminToken))
+			if first.Code/100 != 2 {
+				t.Errorf("%d: %s", first.Code, first.Body)
+			}
+			done, audit := s.everything(), s.auditHead()
+			s.guard(adminToken)
+			s.restart()
+			again := s.ask(method, path, body, as(adminToken), "Idempotency-Key: k-1")
+			if again.Code != first.Code || again.Body.String() != first.Body.String() || again.Header().Get("Idempotency-Replayed") != "true" {
+				t.Errorf("%d %s, after a restart %d %s", first.Code, first.Body, again.Code, again.Body)
+			}
+			if s.everything() != done || s.auditHead() != audit {
+				t.Error("it was done again")
+			}
+			s.ask(method, path, body+" ", as(adminToken), "Idempotency-Key: k-1").problem(409, "idempotency_mismatch")
+		})
+	}
+}
+
+// TestRefusedForGoodOrNot: an approval whose base moved on is answered with the same
+// diff again, since a proposal never gets a new base; one that a freeze holds is
+// tried again.
+func TestRefusedForGoodOrNot(t *testing.T) {
+	s := newTried(t)
+	s.ask("PUT", payments+"/configs/c1", `{"rps":99}`, as(adminToken)).expect(200, `"revision":7`)
+	stale := s.same("POST", payments+"/proposals/1/approve", `{}`, s.bob)
+	stale.problem(409, "stale_base", `"between":{"namespace":"payments","from":6,"to":7,"changes":[{"name":"c1","op":"changed"`)
+	s.ask("PUT", payments+"/configs/c1", `{"rps":98}`, as(adminToken)).expect(200, `"revision":8`)
+	s.restart()
+	s.ask("POST", payments+"/proposals/1/approve", `{}`, s.bob, "Idempotency-Key: k-1").problem(409, "stale_base", `"to":7`)
+	s.ask("POST", payments+"/proposals/1/approve", `{}`, s.bob, "Idempotency-Key: k-2").problem(409, "stale_base", `"to":8`)
+	s.decide(1, "reject", s.bob).expect(200)
+
+	s.ask("PUT", payments+"/configs/c2", `{"rps":5}`, s.alice).expect(202, `"proposal":2`)
+	s.freeze()
+	s.ask("POST", payments+"/proposals/2/approve", `{}`, s.bob, "Idempotency-Key: k-1").problem(409, "frozen")
+	s.ask("PATCH", payments, `{"frozen_until":null}`, as(adminToken)).expect(200)
+	s.ask("POST", payments+"/proposals/2/approve", `{}`, s.bob, "Idempotency-Key: k-1").expect(201, `"revision":9`).header(map[string]string{"Idempotency-Replayed": ""})
+}
+
 // TestConcurrentDoubles: one of them is done, and all are answered alike.
 func TestConcurrentDoubles(t *testing.T) {
 	s := newSite(t)

@@ -31,6 +31,7 @@ func (h *Handler) postReports(w http.ResponseWriter, r *http.Request) error {
 	var answer struct {
 		Recorded int `json:"recorded"`
 		Refused  int `json:"refused"`
+		signs
 	}
 	for _, err := range h.record(r, id, reports) {
 		switch {
@@ -42,6 +43,7 @@ func (h *Handler) postReports(w http.ResponseWriter, r *http.Request) error {
 			answer.Refused++
 		}
 	}
+	answer.Refused += h.seen(r, reports.Seen, &answer.signs)
 	h.metrics.reports.WithLabelValues("refused").Add(float64(answer.Refused))
 	h.metrics.reports.WithLabelValues("recorded").Add(float64(answer.Recorded))
 	return httpapi.WriteJSON(w, http.StatusOK, answer)
@@ -74,18 +76,33 @@ func (h *Handler) record(r *http.Request, id string, reports config.Reports) []e
 		}
 		outcomes = append(outcomes, err)
 	}
+	for _, stopped := range reports.Stopped {
+		if stopped.Agent == "" {
+			stopped.Agent = id
+		}
+		err := stopped.Check()
+		if err == nil {
+			err = h.own(r, id, stopped.Agent, stopped.Namespace)
+		}
+		if err == nil {
+			err = h.Fleet.Stopped(r.Context(), stopped)
+		}
+		outcomes = append(outcomes, err)
+	}
 	return outcomes
 }
 
-// own returns an error that wraps domain.ErrForbidden for a report that an agent
-// cannot make: of a namespace that its token does not open, or of another agent
-// that is registered itself. Agents below it are not, and it reports for them.
+// own returns an error that wraps domain.ErrForbidden for a report that a token
+// cannot make: of a namespace that it does not open ("" for what is of none), or of
+// an agent that another token registered. An agent speaks for those below it that
+// its own token registered, as when it passed their registrations on, and for those
+// that nobody did.
 func (h *Handler) own(r *http.Request, id, of string, namespace config.Name) error {
 	token := tokenOf(r)
 	if token.Role == domain.Admin {
 		return nil
 	}
-	if !token.Namespaces.Holds(namespace) || (of != id && h.Fleet.Knows(of)) {
+	if (namespace != "" && !token.Namespaces.Holds(namespace)) || (of != id && !h.Fleet.Hears(token.Actor(), of)) {
 		return fmt.Errorf("%w: a report of %s on %s from %s", domain.ErrForbidden, of, namespace, id)
 	}
 	return nil

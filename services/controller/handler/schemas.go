@@ -47,9 +47,11 @@ func (h *Handler) deleteSchema(w http.ResponseWriter, r *http.Request) error {
 
 // writeSchema commits one change of a schema under the conditions of the request.
 func (h *Handler) writeSchema(w http.ResponseWriter, r *http.Request, namespace config.Name, change domain.Change) error {
-	p := domain.Proposal{
-		Message: r.Header.Get("Herald-Message"), Schemas: []domain.Change{change}, Match: conditionOf(r),
+	match, err := conditionOf(r)
+	if err != nil {
+		return err
 	}
+	p := domain.Proposal{Message: r.Header.Get("Herald-Message"), Schemas: []domain.Change{change}, Match: match}
 	return h.commit(w, r, namespace, p, h.Configs.Commit, func(commit domain.Commit) outcome {
 		as := outcome{status: http.StatusOK, name: change.Name, etag: change.Document.ETag()}
 		if commit.Changed() && commit.Schemas[0].Creates {

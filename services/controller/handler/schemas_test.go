@@ -8,6 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/heraldconf/herald/services/controller/usecase"
+	"github.com/heraldconf/herald/shared/config"
 )
 
 const (
@@ -197,4 +201,40 @@ func TestChecks(t *testing.T) {
 	if body := s.ask("GET", "/v1/namespaces/payments/revisions", "").Body.String(); len(regexp.MustCompile(`"revision":`).FindAllString(body, -1)) != 1 {
 		t.Errorf("a check was kept: %s", body)
 	}
+}
+
+// A weighty set takes longer for a document than a commit may be held to its schemas.
+type weighty struct{ usecase.SchemaSet }
+
+const patience = 20 * time.Millisecond
+
+func (w weighty) Check(name config.Name, d config.Document) error {
+	time.Sleep(10 * patience)
+	return w.SchemaSet.Check(name, d)
+}
+
+// TestTooCostlyToCheck: a commit that would be judged for too long is refused in
+// words that say what to do, by each way in, and nothing is written.
+func TestTooCostlyToCheck(t *testing.T) {
+	s := newTried(t)
+	s.ask("PUT", payments+"/schemas/c2", `{"type":"object"}`, as(adminToken)).expect(201, `"revision":7`)
+	const two = `{"changes":[{"op":"put","name":"c2","value":{"rps":1}},{"op":"put","name":"c3","value":{"rps":1}}]}`
+	s.ask("POST", payments+"/proposals", two, s.alice).expect(202, `"proposal":2`)
+	s.ask("POST", payments+"/commits", two, as(adminToken)).expect(201, `"revision":8`)
+	read := s.sets
+	s.sets = func(all map[config.Name][]byte) usecase.SchemaSet { return weighty{read(all)} }
+	s.ask("PUT", payments+"/schemas/c1", `{"type":"object"}`, as(adminToken)).expect(201, `"revision":9`) // which has what is in memory read anew
+	s.parts.Schemas.JudgeFor = patience
+	before := s.everything()
+	for _, call := range []struct{ path, body string }{
+		{"/commits", strings.ReplaceAll(two, "1}", "2}")}, {"/commits?dry_run=true", strings.ReplaceAll(two, "1}", "2}")},
+		{"/proposals", strings.ReplaceAll(two, "1}", "2}")}, {"/rollback", `{"to":7}`}, {"/revert", `{"revision":8}`},
+	} {
+		s.ask("POST", payments+call.path, call.body, as(adminToken)).problem(422, "schema_violation", "more than 20ms; split the commit")
+	}
+	if s.everything() != before {
+		t.Error("something was written")
+	}
+	s.parts.Schemas.JudgeFor = time.Minute
+	s.ask("POST", payments+"/commits", strings.ReplaceAll(two, "1}", "2}"), as(adminToken)).expect(201, `"revision":10`)
 }

@@ -24,7 +24,7 @@ func (h *Handler) getSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeSettings(w, namespace, settings)
+	return writeSettings(w, namespace, settings, false)
 }
 
 // A settingsPatch is the body of PATCH /v1/namespaces/{ns}: what is not there stays.
@@ -41,6 +41,7 @@ type settingsPatch struct {
 	} `json:"retention"`
 	FrozenUntil json.RawMessage `json:"frozen_until"` // null ends a freeze
 	Reason      *string         `json:"reason"`
+	Protected   *bool           `json:"protected"`
 }
 
 // patchSettings answers PATCH /v1/namespaces/{ns}.
@@ -53,11 +54,28 @@ func (h *Handler) patchSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := httpapi.ReadJSON(w, r, maxSettings, &asked); err != nil {
 		return err
 	}
-	settings, err := h.Settings.Amend(r.Context(), namespace, actorOf(r), asked.over)
+	dry, err := switchOf(r, "dry_run")
 	if err != nil {
 		return err
 	}
-	return writeSettings(w, namespace, settings)
+	actor := actorOf(r)
+	amend := func(now domain.Settings) (domain.Settings, error) {
+		next, err := asked.over(now)
+		if err == nil && next.Protected && !now.Protected {
+			err = next.CheckProtection(actor)
+		}
+		return next, err
+	}
+	var settings domain.Settings
+	if !dry {
+		settings, err = h.Settings.Amend(r.Context(), namespace, actor, amend)
+	} else if settings, err = h.Settings.Settings(r.Context(), namespace); err == nil {
+		settings, err = amend(settings)
+	}
+	if err != nil {
+		return err
+	}
+	return writeSettings(w, namespace, settings, dry)
 }
 
 // over returns the settings with what the patch says.
@@ -76,9 +94,13 @@ func (p settingsPatch) over(s domain.Settings) (domain.Settings, error) {
 		if json.Unmarshal(p.FrozenUntil, &until) != nil {
 			return s, httpapi.Invalid(`frozen_until is a time, as in "2030-01-31T18:00:00Z", or null`)
 		}
+		if !until.After(time.Now()) {
+			return s, httpapi.Invalid("frozen_until is over already, at " + until.UTC().Format(time.RFC3339) + "; null ends a freeze")
+		}
 		s.FrozenUntil, s.Reason = until.UTC().Truncate(time.Millisecond), ""
 	}
 	set(&s.Reason, p.Reason)
+	set(&s.Protected, p.Protected)
 	return s, s.Check(time.Now())
 }
 
@@ -88,9 +110,10 @@ func set[T any](into, from *T) {
 	}
 }
 
-func writeSettings(w http.ResponseWriter, namespace config.Name, s domain.Settings) error {
+func writeSettings(w http.ResponseWriter, namespace config.Name, s domain.Settings, dry bool) error {
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		DryRun    bool        `json:"dry_run,omitempty"`
 		Namespace config.Name `json:"namespace"`
 		domain.Settings
-	}{namespace, s})
+	}{dry, namespace, s})
 }

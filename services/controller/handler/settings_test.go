@@ -43,7 +43,7 @@ func TestSettings(t *testing.T) {
 	s.ask("PATCH", at, `{"reason":"x"}`).problem(404, "not_found")
 	s.put("payments/configs/limits", `{"rps":1}`)
 	s.put("payments/configs/motd", `"hello"`)
-	s.ask("GET", at, "").expect(200, `{"namespace":"payments","guards":{"empty":true,"configs":4,"deleted_percent":50,"kept_percent":50}}`)
+	s.ask("GET", at, "").expect(200, `{"namespace":"payments","guards":{"empty":true,"configs":4,"deleted_percent":50,"kept_percent":50},"protected":false}`)
 	s.ask("PATCH", at, `{"guards":{"empty":false,"configs":2}}`).expect(200, `"guards":{"empty":false,"configs":2,"deleted_percent":50,"kept_percent":50}`)
 	s.ask("PUT", at+"/configs/motd", `""`).expect(200)
 	s.ask("POST", at+"/commits", `{"changes":[{"op":"delete","name":"limits"},{"op":"delete","name":"motd"}]}`).problem(409, "guard_mass_change")

@@ -46,7 +46,7 @@ func (h *Handler) confirmed(r *http.Request, id string) {
 	if err != nil {
 		return
 	}
-	if tags, _ := config.ParseETags(r.Header.Values("If-None-Match")); slices.Contains(tags, latest.ETag) {
+	if tags, _ := config.HeldETags(r.Header.Values("If-None-Match")); slices.Contains(tags, latest.ETag) {
 		_ = h.Fleet.Fetched(r.Context(), config.Fetched{ // what cannot be noted now will be the next time
 			Agent: id, Namespace: namespace, Epoch: latest.Epoch, Revision: latest.Revision,
 		})

@@ -77,9 +77,10 @@ func changesOf(found []usecase.Difference) []diff.Change {
 // is new, 200 if nothing changes.
 func (h *Handler) postRollback(w http.ResponseWriter, r *http.Request) error {
 	var asked struct {
-		To      config.Revision `json:"to"`
-		Name    string          `json:"name"`
-		Message string          `json:"message"`
+		To      config.Revision  `json:"to"`
+		Name    string           `json:"name"`
+		Message string           `json:"message"`
+		Base    *config.Revision `json:"base_revision"`
 	}
 	namespace, err := undoOf(w, r, &asked)
 	if err != nil {
@@ -97,7 +98,7 @@ func (h *Handler) postRollback(w http.ResponseWriter, r *http.Request) error {
 	rollback := func(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error) {
 		return h.Undo.Rollback(ctx, namespace, asked.To, only, p)
 	}
-	return h.commit(w, r, namespace, domain.Proposal{Message: asked.Message}, rollback, func(commit domain.Commit) outcome {
+	return h.commit(w, r, namespace, domain.Proposal{Message: asked.Message, Base: asked.Base}, rollback, func(commit domain.Commit) outcome {
 		as := undone(commit)
 		if as.name = only; len(commit.Changes) == 1 && only != "" {
 			as.etag = commit.Changes[0].ETag
@@ -109,8 +110,9 @@ func (h *Handler) postRollback(w http.ResponseWriter, r *http.Request) error {
 // postRevert answers POST /v1/namespaces/{ns}/revert, as a rollback is answered.
 func (h *Handler) postRevert(w http.ResponseWriter, r *http.Request) error {
 	var asked struct {
-		Revision config.Revision `json:"revision"`
-		Message  string          `json:"message"`
+		Revision config.Revision  `json:"revision"`
+		Message  string           `json:"message"`
+		Base     *config.Revision `json:"base_revision"`
 	}
 	namespace, err := undoOf(w, r, &asked)
 	if err != nil {
@@ -122,7 +124,7 @@ func (h *Handler) postRevert(w http.ResponseWriter, r *http.Request) error {
 	revert := func(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error) {
 		return h.Undo.Revert(ctx, namespace, asked.Revision, p)
 	}
-	return h.commit(w, r, namespace, domain.Proposal{Message: asked.Message}, revert, undone)
+	return h.commit(w, r, namespace, domain.Proposal{Message: asked.Message, Base: asked.Base}, revert, undone)
 }
 
 func undoOf(w http.ResponseWriter, r *http.Request, asked any) (config.Name, error) {

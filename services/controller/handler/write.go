@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -47,27 +48,26 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, namespace confi
 	if p.DryRun {
 		return h.writePreview(w, r, commit, as)
 	}
-	h.metrics.committed(commit)
+	if commit.Waiting != nil {
+		h.metrics.proposed(domain.ProposalOpen)
+	} else {
+		h.metrics.committed(commit)
+	}
 	return writeCommit(w, commit, as)
 }
 
-// switchOf reads a parameter that is on or off. One that is neither is refused,
-// since a write that misreads what it is asked cannot be taken back by asking again.
-func switchOf(r *http.Request, name string) (bool, error) {
-	query := r.URL.Query()
-	if !query.Has(name) {
-		return false, nil
-	}
-	on, err := strconv.ParseBool(query.Get(name))
-	if err != nil {
-		return false, httpapi.Invalid(name + " is true or false, not " + strconv.Quote(query.Get(name)))
-	}
-	return on, nil
-}
-
-// writeCommit answers a write.
+// writeCommit answers a write. One that waits for an approval is answered with 202,
+// and as one that changed nothing; no ETag is its own yet.
 func writeCommit(w http.ResponseWriter, commit domain.Commit, as outcome) error {
 	setPosition(w.Header(), commit.Position)
+	var proposal int64
+	switch {
+	case commit.Waiting != nil:
+		proposal, as.status, as.etag = commit.Waiting.ID, http.StatusAccepted, ""
+		w.Header().Set("Location", fmt.Sprintf("/v1/namespaces/%s/proposals/%d", commit.Namespace, proposal))
+	case commit.Approval != nil:
+		proposal = commit.Approval.Proposal
+	}
 	if as.etag != "" {
 		w.Header().Set("ETag", as.etag.Quoted(""))
 	}
@@ -77,7 +77,8 @@ func writeCommit(w http.ResponseWriter, commit domain.Commit, as outcome) error 
 		Revision  config.Revision `json:"revision"`
 		ETag      config.ETag     `json:"etag,omitempty"`
 		Changed   bool            `json:"changed"`
-	}{commit.Namespace, as.name, commit.Revision, as.etag, commit.Changed()})
+		Proposal  int64           `json:"proposal,omitempty"`
+	}{commit.Namespace, as.name, commit.Revision, as.etag, commit.Changed() && commit.Waiting == nil, proposal})
 }
 
 func setPosition(h http.Header, at config.Position) {

@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -90,6 +89,13 @@ func (s *Store) Entries(ctx context.Context, before int64, limit int) ([]domain.
 	return entries, head, failure(err)
 }
 
+// Targets reads what the audit says that an action was done to.
+func (s *Store) Targets(ctx context.Context, action string) ([]string, error) {
+	var targets []string
+	err := s.read(ctx).Model(&entryRow{}).Where("action = ? AND outcome = ?", action, domain.OutcomeDone).Pluck("target", &targets).Error
+	return targets, failure(err)
+}
+
 func rowOfEntry(e domain.Entry) *entryRow {
 	return &entryRow{
 		Seq: e.Seq, At: e.At.UnixMilli(), Actor: e.Actor.Name, TokenID: e.Actor.TokenID, Role: string(e.Actor.Role),
@@ -99,7 +105,7 @@ func rowOfEntry(e domain.Entry) *entryRow {
 
 func (row entryRow) entry() domain.Entry {
 	e := domain.Entry{
-		Seq: row.Seq, At: time.UnixMilli(row.At).UTC(),
+		Seq: row.Seq, At: instant(row.At),
 		Actor:  domain.Actor{TokenID: row.TokenID, Name: row.Actor, Role: domain.Role(row.Role)},
 		Action: row.Action, Target: row.Target, Outcome: row.Outcome, Detail: row.Detail,
 	}

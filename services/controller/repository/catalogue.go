@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/heraldconf/herald/services/controller/domain"
 	"github.com/heraldconf/herald/shared/config"
@@ -14,9 +13,10 @@ func (s *Store) Namespaces(ctx context.Context, after config.Name, limit int) ([
 	var rows []struct {
 		Name                         string
 		Revision, UpdatedAt, Configs int64
+		Head                         []byte
 	}
 	err := s.read(ctx).Model(&namespaceRow{}).
-		Select("name, revision, updated_at, (SELECT count(*) FROM configs JOIN changes ON changes.id = configs.change_id"+
+		Select("name, revision, updated_at, head, (SELECT count(*) FROM configs JOIN changes ON changes.id = configs.change_id"+
 			" WHERE configs.namespace = namespaces.name AND changes.op = ?) AS configs", string(domain.Put)).
 		Where("name > ?", string(after)).Order("name").Limit(limit).Find(&rows).Error
 	if err != nil {
@@ -24,11 +24,13 @@ func (s *Store) Namespaces(ctx context.Context, after config.Name, limit int) ([
 	}
 	summaries := make([]domain.Summary, 0, len(rows))
 	for _, row := range rows {
-		summaries = append(summaries, domain.Summary{
+		summary := domain.Summary{
 			Namespace: config.Name(row.Name),
 			Position:  config.Position{Epoch: s.epoch, Revision: config.Revision(row.Revision)},
-			Configs:   int(row.Configs), UpdatedAt: time.UnixMilli(row.UpdatedAt).UTC(),
-		})
+			Configs:   int(row.Configs), UpdatedAt: instant(row.UpdatedAt),
+		}
+		copy(summary.Hash[:], row.Head)
+		summaries = append(summaries, summary)
 	}
 	return summaries, nil
 }

@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -16,7 +15,8 @@ type namespaceRow struct {
 	Name      string `gorm:"primaryKey"`
 	Revision  int64
 	Head      []byte
-	UpdatedAt int64 `gorm:"autoUpdateTime:false"`
+	UpdatedAt int64            `gorm:"autoUpdateTime:false"`
+	Signed    signatureColumns `gorm:"embedded"`
 }
 
 func (namespaceRow) TableName() string { return "namespaces" }
@@ -94,7 +94,7 @@ func (s *Store) standing(tx *gorm.DB, namespace config.Name) (domain.Namespace, 
 		return now, err
 	}
 	for _, row := range rows {
-		now.Revision, now.UpdatedAt = config.Revision(row.Revision), time.UnixMilli(row.UpdatedAt).UTC()
+		now.Revision, now.UpdatedAt = config.Revision(row.Revision), instant(row.UpdatedAt)
 		copy(now.Head[:], row.Head)
 	}
 	var changes []changeRow
@@ -111,14 +111,17 @@ func (s *Store) standing(tx *gorm.DB, namespace config.Name) (domain.Namespace, 
 	return now, nil
 }
 
-const withoutBody = "changes.id, changes.namespace, changes.revision, changes.name, changes.op, changes.media_type, changes.etag, changes.size"
+// withoutBody leaves the documents out. How long one is says the document itself,
+// which the commit's hash covers: the guards believe no number beside it.
+const withoutBody = "changes.id, changes.namespace, changes.revision, changes.name, changes.op, changes.media_type, changes.etag, " +
+	"CASE WHEN changes.dropped IS NULL THEN length(changes.body) ELSE changes.size END AS size"
 
 // shortBody adds the bodies that may be empty documents.
-var shortBody = fmt.Sprintf(", CASE WHEN changes.size <= %d THEN changes.body ELSE x'' END AS body", domain.MaxEmpty)
+var shortBody = fmt.Sprintf(", CASE WHEN length(changes.body) <= %d THEN changes.body ELSE x'' END AS body", domain.MaxEmpty)
 
 // newest are the newest changes of a namespace's names, in name order.
 func newest(tx *gorm.DB, namespace config.Name) *gorm.DB {
-	return tx.Model(&changeRow{}).Joins("JOIN configs ON configs.change_id = changes.id").
+	return tx.Model(&changeRow{}).Joins("JOIN configs ON configs.change_id = changes.id AND configs.name = changes.name").
 		Where("configs.namespace = ?", string(namespace)).Order("configs.name")
 }
 
@@ -137,10 +140,18 @@ func (row changeRow) entry() config.Entry {
 	}
 }
 
+// save keeps a commit, and its entry in the audit.
 func save(tx *gorm.DB, commit domain.Commit) error {
+	if err := saveCommit(tx, commit); err != nil {
+		return err
+	}
+	return appendEntries(tx, []domain.Entry{commit.Entry()})
+}
+
+func saveCommit(tx *gorm.DB, commit domain.Commit) error {
 	namespace := namespaceRow{
 		Name: string(commit.Namespace), Revision: int64(commit.Revision),
-		Head: commit.Hash[:], UpdatedAt: commit.At.UnixMilli(),
+		Head: commit.Hash[:], UpdatedAt: commit.At.UnixMilli(), Signed: columnsOf(commit.Signature),
 	}
 	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&namespace).Error; err != nil {
 		return fmt.Errorf("save namespace: %w", err)
@@ -160,10 +171,7 @@ func save(tx *gorm.DB, commit domain.Commit) error {
 	if err := tx.Create(&announcement).Error; err != nil {
 		return fmt.Errorf("save announcement: %w", err)
 	}
-	if err := saveReceipt(tx, commit.Receipt); err != nil {
-		return err
-	}
-	return appendEntries(tx, []domain.Entry{commit.Entry()})
+	return saveReceipt(tx, commit.Receipt)
 }
 
 func saveChange(tx *gorm.DB, commit domain.Commit, change domain.Change) error {
@@ -186,11 +194,12 @@ func rowOfChange(commit domain.Commit, change domain.Change) changeRow {
 	return row
 }
 
-// Newest reads a namespace's snapshot.
+// Newest reads a namespace's snapshot, with the signature that was kept.
 func (s *Store) Newest(ctx context.Context, namespace config.Name) (*config.Snapshot, error) {
 	var at config.Position
 	var configs []config.Entry
 	var tombstones []config.Tombstone
+	var signature config.Signature
 	err := s.read(ctx).Transaction(func(tx *gorm.DB) error { // one state of the store for both reads
 		now, err := s.standing(tx, namespace)
 		if err != nil {
@@ -199,6 +208,9 @@ func (s *Store) Newest(ctx context.Context, namespace config.Name) (*config.Snap
 		at = now.Position
 		for name, revision := range now.Tombstones {
 			tombstones = append(tombstones, config.Tombstone{Name: name, Revision: revision})
+		}
+		if signature, err = signatureOf(tx, namespace); err != nil {
+			return err
 		}
 		var rows []changeRow
 		err = newest(tx, namespace).Where("changes.op = ?", string(domain.Put)).Find(&rows).Error
@@ -213,7 +225,9 @@ func (s *Store) Newest(ctx context.Context, namespace config.Name) (*config.Snap
 	case at.Revision == 0:
 		return nil, fmt.Errorf("%w: namespace %s has nothing yet", domain.ErrNotFound, namespace)
 	}
-	return config.Seal(namespace, at, configs, tombstones), nil
+	snapshot := config.Seal(namespace, at, configs, tombstones)
+	snapshot.Signature = signature
+	return snapshot, nil
 }
 
 // Names reads which namespaces there are.

@@ -17,12 +17,15 @@ type agentRow struct {
 	Hostname   string
 	Labels     map[string]string `gorm:"serializer:json"`
 	Version    string
-	Namespaces []config.Name               `gorm:"serializer:json"`
-	Assigned   []config.Name               `gorm:"serializer:json"`
-	Fetched    map[config.Name]domain.Mark `gorm:"serializer:json"`
+	Namespaces []config.Name                  `gorm:"serializer:json"`
+	Assigned   []config.Name                  `gorm:"serializer:json"`
+	Fetched    map[config.Name]domain.Mark    `gorm:"serializer:json"`
+	Refused    map[config.Name]domain.Refusal `gorm:"serializer:json"`
 	IntervalMs int64
 	LastSeen   int64
 	Owner      string
+	Via        string
+	StoppedAt  int64
 }
 
 func (agentRow) TableName() string { return "agents" }
@@ -40,6 +43,8 @@ type standingRow struct {
 	Code             string
 	Message          string
 	LastSeen         int64
+	StoppedAt        int64
+	Said             int64
 }
 
 func (standingRow) TableName() string { return "standings" }
@@ -68,7 +73,8 @@ func (s *Store) Load(ctx context.Context) ([]domain.Agent, []domain.Standing, er
 	return agents, standings, nil
 }
 
-// Save keeps agents and workers, and what the audit tells of them, in one transaction.
+// Save keeps agents and workers, and what the audit tells of them, in one
+// transaction.
 func (s *Store) Save(ctx context.Context, agents []domain.Agent, standings []domain.Standing, told ...domain.Entry) error {
 	agentRows := make([]agentRow, 0, len(agents))
 	for _, a := range agents {
@@ -109,8 +115,10 @@ func rowOfAgent(a domain.Agent) agentRow {
 	row := agentRow{ // an empty list or map is kept as such: nil would be NULL
 		ID: a.ID, Hostname: a.Hostname, Labels: map[string]string{}, Version: a.Version,
 		Namespaces: append([]config.Name{}, a.Namespaces...), Assigned: append([]config.Name{}, a.Assigned...),
-		Fetched: map[config.Name]domain.Mark{}, IntervalMs: a.Interval.Milliseconds(), LastSeen: a.LastSeen.UnixMilli(), Owner: a.Owner,
+		Fetched: map[config.Name]domain.Mark{}, IntervalMs: a.Interval.Milliseconds(), LastSeen: a.LastSeen.UnixMilli(), Owner: a.Owner, Via: a.Via,
+		StoppedAt: milliseconds(a.StoppedAt), Refused: map[config.Name]domain.Refusal{},
 	}
+	maps.Copy(row.Refused, a.Refused)
 	maps.Copy(row.Labels, a.Labels)
 	maps.Copy(row.Fetched, a.Fetched)
 	return row
@@ -119,15 +127,19 @@ func rowOfAgent(a domain.Agent) agentRow {
 func (row agentRow) agent() domain.Agent {
 	return domain.Agent{
 		Registration: domain.Registration{
-			ID: row.ID, Hostname: row.Hostname, Labels: row.Labels, Version: row.Version, Namespaces: row.Namespaces, Owner: row.Owner,
+			ID: row.ID, Hostname: row.Hostname, Labels: row.Labels, Version: row.Version, Namespaces: row.Namespaces, Owner: row.Owner, Via: row.Via,
 		},
-		Assigned: row.Assigned, Fetched: row.Fetched,
-		Interval: time.Duration(row.IntervalMs) * time.Millisecond, LastSeen: time.UnixMilli(row.LastSeen).UTC(),
+		Assigned: row.Assigned, Fetched: row.Fetched, Refused: row.Refused,
+		Interval: time.Duration(row.IntervalMs) * time.Millisecond, LastSeen: instant(row.LastSeen),
+		StoppedAt: timeOf(row.StoppedAt),
 	}
 }
 
 func rowOfStanding(s domain.Standing) standingRow {
-	row := standingRow{Namespace: string(s.Namespace), Worker: s.Worker, Agent: s.Agent, LastSeen: s.LastSeen.UnixMilli()}
+	row := standingRow{
+		Namespace: string(s.Namespace), Worker: s.Worker, Agent: s.Agent, LastSeen: s.LastSeen.UnixMilli(),
+		StoppedAt: milliseconds(s.StoppedAt), Said: milliseconds(s.Said),
+	}
 	if m := s.Running; m != nil {
 		row.RunningEpoch, row.RunningRevision, row.RunningAt = string(m.Epoch), int64(m.Revision), m.At.UnixMilli()
 	}
@@ -140,8 +152,9 @@ func rowOfStanding(s domain.Standing) standingRow {
 
 func (row standingRow) standing() domain.Standing {
 	s := domain.Standing{
-		Namespace: config.Name(row.Namespace), Worker: row.Worker, Agent: row.Agent, LastSeen: time.UnixMilli(row.LastSeen).UTC(),
-		Running: mark(row.RunningEpoch, row.RunningRevision, row.RunningAt),
+		Namespace: config.Name(row.Namespace), Worker: row.Worker, Agent: row.Agent, LastSeen: instant(row.LastSeen),
+		Running:   mark(row.RunningEpoch, row.RunningRevision, row.RunningAt),
+		StoppedAt: timeOf(row.StoppedAt), Said: timeOf(row.Said),
 	}
 	if m := mark(row.RejectedEpoch, row.RejectedRevision, row.RejectedAt); m != nil {
 		s.LastRejected = &domain.Rejection{Mark: *m, Code: row.Code, Message: row.Message}
@@ -154,6 +167,6 @@ func mark(epoch string, revision, at int64) *domain.Mark {
 		return nil
 	}
 	return &domain.Mark{
-		Position: config.Position{Epoch: config.Epoch(epoch), Revision: config.Revision(revision)}, At: time.UnixMilli(at).UTC(),
+		Position: config.Position{Epoch: config.Epoch(epoch), Revision: config.Revision(revision)}, At: instant(at),
 	}
 }

@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -35,7 +34,7 @@ func (row commitRow) commit() domain.Commit {
 	c := domain.Commit{
 		Namespace: config.Name(row.Namespace),
 		Position:  config.Position{Epoch: config.Epoch(row.Epoch), Revision: config.Revision(row.Revision)},
-		At:        time.UnixMilli(row.At).UTC(), Author: row.Author, Message: row.Message,
+		At:        instant(row.At), Author: row.Author, Message: row.Message,
 	}
 	copy(c.Previous[:], row.Previous)
 	copy(c.Hash[:], row.Hash)
@@ -49,28 +48,49 @@ func (row changeRow) change() domain.Change {
 	}
 }
 
-// Commits reads a page of a namespace's history, without the documents.
-func (s *Store) Commits(ctx context.Context, namespace config.Name, before config.Revision, limit int) ([]domain.Commit, error) {
+// touching are the revisions that changed the config, or the schema, of a name.
+const touching = `revision IN (SELECT revision FROM changes WHERE namespace = ? AND name = ?
+	UNION ALL SELECT revision FROM schema_changes WHERE namespace = ? AND name = ?)`
+
+// Commits reads a page of the history of a namespace, or of one name in it, without
+// the documents.
+func (s *Store) Commits(ctx context.Context, namespace, only config.Name, before config.Revision, limit int) ([]domain.Commit, error) {
 	var commits []domain.Commit
 	err := s.read(ctx).Transaction(func(tx *gorm.DB) error {
 		query := tx.Where("namespace = ?", string(namespace)).Order("revision DESC").Limit(limit)
 		if before > 0 {
 			query = query.Where("revision < ?", int64(before))
 		}
+		if only != "" {
+			query = query.Where(touching, string(namespace), string(only), string(namespace), string(only))
+		}
 		var rows []commitRow
 		if err := query.Find(&rows).Error; err != nil || len(rows) == 0 {
 			return err
 		}
+		commits = assemble(rows, nil)
 		var changes []changeRow
-		err := tx.Select(withoutBody).Where("namespace = ? AND revision BETWEEN ? AND ?", string(namespace), rows[len(rows)-1].Revision, rows[0].Revision).
+		err := tx.Select(withoutBody).Where("namespace = ? AND revision IN ?", string(namespace), revisionsOf(commits)).
 			Order("revision DESC, name").Find(&changes).Error
 		if err != nil {
 			return err
 		}
 		commits = assemble(rows, changes)
+		if err := addApprovals(tx, commits); err != nil {
+			return err
+		}
 		return addSchemas(tx, commits, schemaWithoutBody)
 	})
 	return commits, failure(err)
+}
+
+// revisionsOf are those of commits, as a query has them.
+func revisionsOf(commits []domain.Commit) []int64 {
+	revisions := make([]int64, len(commits))
+	for i, c := range commits {
+		revisions[i] = int64(c.Revision)
+	}
+	return revisions
 }
 
 // assemble gives commits their changes; both are in the same order of revisions.
@@ -101,6 +121,9 @@ func (s *Store) Revision(ctx context.Context, namespace config.Name, revision co
 			return err
 		}
 		commits = assemble(rows, changes)
+		if err := addApprovals(tx, commits); err != nil {
+			return err
+		}
 		return addSchemas(tx, commits, "*")
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func TestReopen(t *testing.T) {
 	if again.Epoch() != epoch {
 		t.Errorf("epoch %s became %s", epoch, again.Epoch())
 	}
-	commits, err := again.Commits(t.Context(), "payments", 0, 10)
+	commits, err := again.Commits(t.Context(), "payments", "", 0, 10)
 	if err != nil || len(commits) != 5 {
 		t.Fatalf("%d commits, %v", len(commits), err)
 	}

@@ -30,7 +30,7 @@ func (s *Store) Receipt(ctx context.Context, r domain.Request, since time.Time) 
 	if err != nil || len(rows) == 0 {
 		return nil, failure(err)
 	}
-	receipt := &domain.Receipt{Request: r, Answer: rows[0].Answer, At: time.UnixMilli(rows[0].At).UTC()}
+	receipt := &domain.Receipt{Request: r, Answer: rows[0].Answer, At: instant(rows[0].At)}
 	copy(receipt.Sum[:], rows[0].Request)
 	return receipt, nil
 }

@@ -101,7 +101,8 @@ func (s *Store) Compact(ctx context.Context, namespace config.Name, keep domain.
 	return did, more, nil
 }
 
-// keptFrom is the oldest revision of a namespace that is kept whole.
+// keptFrom is the oldest revision of a namespace that is kept whole. What a proposal
+// that waits was made at is, so that its approval can be told what has moved on.
 func keptFrom(tx *gorm.DB, namespace config.Name, keep domain.Retention, at time.Time) (config.Revision, error) {
 	if err := exists(tx, namespace); err != nil {
 		return 0, err
@@ -120,7 +121,13 @@ func keptFrom(tx *gorm.DB, namespace config.Name, keep domain.Retention, at time
 			return 0, fmt.Errorf("read what stood then: %w", err)
 		}
 	}
-	return keep.KeptFrom(config.Revision(row.Revision), config.Revision(stood)), nil
+	from := keep.KeptFrom(config.Revision(row.Revision), config.Revision(stood))
+	held := int64(from)
+	err := waits(tx, namespace, at).Select("COALESCE(MIN(base), ?)", held).Where("base > 0").Scan(&held).Error
+	if err != nil {
+		return 0, fmt.Errorf("read what waits: %w", err)
+	}
+	return min(from, config.Revision(held)), nil
 }
 
 // A changeTable holds changes that may lose their documents, and the op that brings

@@ -23,12 +23,12 @@ func (schemaRow) TableName() string { return "schemas" }
 
 // standingSchemas are the changes that brought a namespace's schemas, in name order.
 func standingSchemas(tx *gorm.DB, namespace config.Name) *gorm.DB {
-	return tx.Table(schemaChanges).Joins("JOIN schemas ON schemas.change_id = schema_changes.id").
+	return tx.Table(schemaChanges).Joins("JOIN schemas ON schemas.change_id = schema_changes.id AND schemas.name = schema_changes.name").
 		Where("schemas.namespace = ?", string(namespace)).Order("schemas.name")
 }
 
 const schemaWithoutBody = "schema_changes.id, schema_changes.namespace, schema_changes.revision, schema_changes.name, schema_changes.op, " +
-	"schema_changes.media_type, schema_changes.etag, schema_changes.size"
+	"schema_changes.media_type, schema_changes.etag, length(schema_changes.body) AS size"
 
 // schemasOf reads a namespace's schemas as the rules need them.
 func schemasOf(tx *gorm.DB, namespace config.Name) (map[config.Name]domain.Config, error) {
@@ -73,10 +73,9 @@ func addSchemas(tx *gorm.DB, commits []domain.Commit, columns string) error {
 	if len(commits) == 0 {
 		return nil
 	}
-	newest, oldest := commits[0], commits[len(commits)-1]
 	var rows []changeRow
 	err := tx.Table(schemaChanges).Select(columns).
-		Where("namespace = ? AND revision BETWEEN ? AND ?", string(newest.Namespace), int64(oldest.Revision), int64(newest.Revision)).
+		Where("namespace = ? AND revision IN ?", string(commits[0].Namespace), revisionsOf(commits)).
 		Order("revision DESC, name").Find(&rows).Error
 	if err != nil {
 		return fmt.Errorf("read schema changes: %w", err)

@@ -74,7 +74,7 @@ func TestSchemasAreHistory(t *testing.T) {
 	commitSchemas(t, s, putSchema("limits", `{}`), putSchema("other", `true`))
 	commit(t, s, "payments", put("limits", `1`))
 	commitSchemas(t, s, domain.Change{Op: domain.DeleteSchema, Name: "limits"})
-	commits, err := s.Commits(t.Context(), "payments", 0, 10)
+	commits, err := s.Commits(t.Context(), "payments", "", 0, 10)
 	if err != nil || len(commits) != 3 {
 		t.Fatalf("%+v %v", commits, err)
 	}

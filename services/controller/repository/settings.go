@@ -22,6 +22,7 @@ type settingsRow struct {
 	Reason         string
 	KeepRevisions  int
 	KeepDays       int
+	Protected      bool
 }
 
 func (settingsRow) TableName() string { return "settings" }
@@ -30,7 +31,7 @@ func rowOfSettings(namespace config.Name, s domain.Settings) *settingsRow {
 	row := &settingsRow{
 		Namespace: string(namespace), GuardEmpty: s.Guards.Empty, GuardConfigs: s.Guards.Configs,
 		DeletedPercent: s.Guards.DeletedPercent, KeptPercent: s.Guards.KeptPercent, Reason: s.Reason,
-		KeepRevisions: s.Retention.Revisions, KeepDays: s.Retention.Days,
+		KeepRevisions: s.Retention.Revisions, KeepDays: s.Retention.Days, Protected: s.Protected,
 	}
 	if !s.FrozenUntil.IsZero() {
 		row.FrozenUntil = s.FrozenUntil.UnixMilli()
@@ -39,12 +40,12 @@ func rowOfSettings(namespace config.Name, s domain.Settings) *settingsRow {
 }
 
 func (row settingsRow) settings() domain.Settings {
-	s := domain.Settings{Reason: row.Reason, Guards: domain.Guards{
+	s := domain.Settings{Reason: row.Reason, Protected: row.Protected, Guards: domain.Guards{
 		Empty: row.GuardEmpty, Configs: row.GuardConfigs, DeletedPercent: row.DeletedPercent, KeptPercent: row.KeptPercent,
 	}}
 	s.Retention = domain.Retention{Revisions: row.KeepRevisions, Days: row.KeepDays}
 	if row.FrozenUntil != 0 {
-		s.FrozenUntil = time.UnixMilli(row.FrozenUntil).UTC()
+		s.FrozenUntil = instant(row.FrozenUntil)
 	}
 	return s
 }

@@ -36,9 +36,13 @@ const writeTimeout = 15 * time.Second
 // Outbox and Register of package usecase.
 type Store struct {
 	epoch  config.Epoch
-	writer *gorm.DB // one connection
-	reader *gorm.DB // a pool that cannot write
+	path   string
+	writer *gorm.DB      // one connection
+	reader *gorm.DB      // a pool that cannot write
+	turn   chan struct{} // is full while somebody writes: SQLite itself lets writers wait in no order
 	lock   *os.File
+
+	copying sync.Mutex // by one backup at a time
 
 	probe struct {
 		sync.Mutex
@@ -64,7 +68,7 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 	if err := prepare(path); err != nil {
 		return nil, err
 	}
-	s = &Store{}
+	s = &Store{path: path, turn: make(chan struct{}, 1)}
 	opened := s // a failure returns nil for s
 	defer func() {
 		if err != nil {
@@ -72,6 +76,9 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 		}
 	}()
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
+		return nil, err
+	}
+	if err := sweep(path); err != nil {
 		return nil, err
 	}
 	if s.writer, err = connect(ctx, path, writing); err != nil {
@@ -181,6 +188,12 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) write(ctx context.Context, do func(tx *gorm.DB) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return failure(ctx.Err())
+	}
+	defer func() { <-s.turn }()
 	return failure(s.writer.WithContext(ctx).Transaction(do))
 }
 
@@ -194,14 +207,24 @@ func (s *Store) Close() error {
 		if db == nil {
 			continue
 		}
-		pool, err := db.DB()
-		if err == nil {
-			err = pool.Close()
-		}
-		errs = append(errs, err)
+		errs = append(errs, closePool(db))
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// Bounds of what a time can be told as: RFC 3339 has four digits for a year.
+var (
+	firstInstant = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	// What expires later than a row was made can be told too.
+	lastInstant = time.Date(9_999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() - 1
+)
+
+// instant is a time as the store has it, in milliseconds since 1970. One beyond all
+// years, which a hand in the database may leave there, is the first or the last that
+// can be told: its row can be shown, and does not match its hash.
+func instant(ms int64) time.Time {
+	return time.UnixMilli(min(max(ms, firstInstant), lastInstant)).UTC()
 }

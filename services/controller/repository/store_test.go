@@ -109,11 +109,11 @@ func TestHistory(t *testing.T) {
 	commit(t, s, "payments", put("a", `2`))
 	commit(t, s, "payments", remove("a"))
 	ctx := t.Context()
-	page, err := s.Commits(ctx, "payments", 0, 2)
+	page, err := s.Commits(ctx, "payments", "", 0, 2)
 	if err != nil || len(page) != 2 || page[0].Revision != 3 || page[0].Changes[0].Op != domain.Delete || page[1].Changes[0].Name != "a" {
 		t.Errorf("%+v, %v", page, err)
 	}
-	page, err = s.Commits(ctx, "payments", page[1].Revision, 2)
+	page, err = s.Commits(ctx, "payments", "", page[1].Revision, 2)
 	if err != nil || len(page) != 1 || len(page[0].Changes) != 2 || page[0].Changes[0].Body != nil {
 		t.Errorf("%+v, %v", page, err)
 	}
@@ -192,7 +192,7 @@ func TestCompareAndSet(t *testing.T) {
 		}
 		group.Wait()
 	}
-	commits, err := s.Commits(t.Context(), "payments", 0, 100)
+	commits, err := s.Commits(t.Context(), "payments", "", 0, 100)
 	if err != nil || won.Load() != rounds || len(commits) != rounds+1 {
 		t.Errorf("%d writers won %d rounds, %d commits, %v", won.Load(), rounds, len(commits), err)
 	}
@@ -307,11 +307,12 @@ func TestFleetIsKept(t *testing.T) {
 		{
 			Registration: domain.Registration{ID: "host-7", Hostname: "h", Labels: map[string]string{"zone": "a"}, Version: "1", Namespaces: []config.Name{"payments"}},
 			Assigned:     []config.Name{"audit"}, Interval: 1500 * time.Millisecond, LastSeen: seen, Fetched: map[config.Name]domain.Mark{"payments": mark},
+			StoppedAt: seen.Add(time.Minute),
 		},
 	}
 	standings := []domain.Standing{
 		{Worker: "w-1", Agent: "host-7", Namespace: "payments", Running: &mark, LastSeen: seen, LastRejected: &domain.Rejection{Mark: mark, Code: "decode", Message: "no"}},
-		{Worker: "w-2", Agent: "host-7", Namespace: "payments", LastSeen: seen.Add(-time.Hour)},
+		{Worker: "w-2", Agent: "host-7", Namespace: "payments", LastSeen: seen.Add(-time.Hour), Said: seen, StoppedAt: seen.Add(time.Second)},
 	}
 	for range 2 { // what is kept twice is kept once
 		if err := s.Save(t.Context(), agents, standings); err != nil {
@@ -328,6 +329,9 @@ func TestFleetIsKept(t *testing.T) {
 	if a.ID != "host-7" || a.Labels["zone"] != "a" || a.Interval != 1500*time.Millisecond || !a.LastSeen.Equal(seen) ||
 		a.Fetched["payments"] != mark || len(a.Follows()) != 2 {
 		t.Errorf("%+v", a)
+	}
+	if left := gotStandings[1]; !a.StoppedAt.Equal(seen.Add(time.Minute)) || !left.Same(standings[1]) || !left.Said.Equal(seen) {
+		t.Errorf("goodbyes: %+v, %+v", a, left)
 	}
 	w := gotStandings[0]
 	if !w.Same(standings[0]) || !w.LastSeen.Equal(seen) || gotStandings[1].Running != nil || gotStandings[1].LastRejected != nil {

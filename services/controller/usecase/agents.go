@@ -35,8 +35,8 @@ func (f *Fleet) Registered(ctx context.Context, r domain.Registration) (AgentVie
 	if r.Owner == "" {
 		r.Owner = known.Owner
 	}
-	same := ok && known.says(r)
-	known.Registration, known.LastSeen = r, time.Now()
+	same := ok && known.says(r) && known.StoppedAt.IsZero()
+	known.Registration, known.LastSeen, known.StoppedAt = r, time.Now(), time.Time{}
 	kept, view := known.Agent, f.view(known)
 	f.mu.Unlock()
 	if same {
@@ -47,7 +47,7 @@ func (f *Fleet) Registered(ctx context.Context, r domain.Registration) (AgentVie
 
 // says reports whether the agent has said just this before.
 func (a *agent) says(r domain.Registration) bool {
-	return a.ID == r.ID && a.Hostname == r.Hostname && a.Version == r.Version && a.Owner == r.Owner &&
+	return a.ID == r.ID && a.Hostname == r.Hostname && a.Version == r.Version && a.Owner == r.Owner && a.Via == r.Via &&
 		slices.Equal(a.Namespaces, r.Namespaces) && mapsEqual(a.Labels, r.Labels)
 }
 
@@ -64,8 +64,8 @@ func mapsEqual(a, b map[string]string) bool {
 }
 
 // keep saves one agent now, or leaves it to the next time.
-func (f *Fleet) keep(ctx context.Context, a domain.Agent, told ...domain.Entry) error {
-	if err := f.register.Save(ctx, []domain.Agent{a}, nil, told...); err != nil {
+func (f *Fleet) keep(ctx context.Context, a domain.Agent) error {
+	if err := f.register.Save(ctx, []domain.Agent{a}, nil); err != nil {
 		f.unsaved([]domain.Agent{a}, nil)
 		return err
 	}
@@ -77,6 +77,7 @@ type Assignment struct {
 	By         domain.Actor
 	Interval   *time.Duration // 0 is the controller's own again
 	Namespaces *[]config.Name
+	DryRun     bool // only say what the agent would be
 }
 
 // Assign sets what an agent is told, and keeps it. It fails with ErrInterval,
@@ -88,21 +89,50 @@ func (f *Fleet) Assign(ctx context.Context, id string, set Assignment) (AgentVie
 	if set.Namespaces != nil && len(*set.Namespaces) > maxNamespaces {
 		return AgentView{}, fmt.Errorf("%w: an agent follows at most %d namespaces", ErrFull, maxNamespaces)
 	}
+	assign := func(a domain.Agent) (domain.Agent, error) {
+		if set.Interval != nil {
+			a.Interval = *set.Interval
+		}
+		if set.Namespaces != nil {
+			a.Assigned = slices.Compact(slices.Sorted(slices.Values(*set.Namespaces)))
+		}
+		return a, nil
+	}
+	return f.change(ctx, id, set.DryRun, assign, func(a domain.Agent) domain.Entry { return a.Entry(set.By, time.Now()) })
+}
+
+// change makes of an agent what an operator wants, and keeps that, with its audit entry,
+// before anybody is told; a dry run only says what the agent would be. It fails with an
+// error that wraps domain.ErrNotFound, or as to and Register.Save do: then nothing has
+// changed.
+func (f *Fleet) change(
+	ctx context.Context, id string, dry bool, to func(domain.Agent) (domain.Agent, error), told func(domain.Agent) domain.Entry,
+) (AgentView, error) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	known, ok := f.agents[id]
 	if !ok {
-		f.mu.Unlock()
 		return AgentView{}, fmt.Errorf("%w: agent %s", domain.ErrNotFound, id)
 	}
-	if set.Interval != nil {
-		known.Agent.Interval = *set.Interval
+	next, err := to(known.Agent)
+	view := f.view(&agent{Agent: next, asking: known.asking})
+	if err != nil || dry {
+		return view, err
 	}
-	if set.Namespaces != nil {
-		known.Assigned = slices.Compact(slices.Sorted(slices.Values(*set.Namespaces)))
-	}
-	kept, view := known.Agent, f.view(known)
 	f.mu.Unlock()
-	return view, f.keep(ctx, kept, kept.Entry(set.By, time.Now()))
+	err = f.register.Save(ctx, []domain.Agent{next}, nil, told(next))
+	f.mu.Lock()
+	if known, ok = f.agents[id]; !ok { // forgotten meanwhile
+		return view, err
+	}
+	known.kept.unsaved = true // what else became of it meanwhile was overwritten, or a write that failed is there
+	if err != nil {
+		return AgentView{}, err
+	}
+	if now, err := to(known.Agent); err == nil { // else it has come about otherwise
+		known.Agent = now
+	}
+	return f.view(known), nil
 }
 
 // Agent returns one agent, or an error that wraps domain.ErrNotFound.
@@ -145,14 +175,6 @@ func (f *Fleet) Hears(actor domain.Actor, id string) bool {
 	return domain.Agent{}.Hears(actor)
 }
 
-// Knows reports whether an agent of that ID is registered.
-func (f *Fleet) Knows(id string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, ok := f.agents[id]
-	return ok
-}
-
 // Asking notes that an agent asks for something; done is called once it is
 // answered. A request that is held is a sign of life all along. An agent that is
 // not registered is nobody.
@@ -165,12 +187,48 @@ func (f *Fleet) Asking(id string) (done func()) {
 	}
 	known.asking++
 	known.LastSeen = time.Now()
+	if !known.StoppedAt.IsZero() { // it is back
+		known.StoppedAt, known.kept.unsaved = time.Time{}, true
+	}
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		known.asking--
 		known.LastSeen = time.Now()
 	}
+}
+
+// agentStopped records an agent's goodbye: it is lost until it asks again.
+func (f *Fleet) agentStopped(s config.Stopped) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.agents[s.Agent]
+	if !ok {
+		return
+	}
+	now := time.Now()
+	known.LastSeen, known.kept.unsaved = now, true
+	if known.StoppedAt = s.At; s.At.IsZero() || s.At.After(now) {
+		known.StoppedAt = now
+	}
+}
+
+// Seen notes that an agent lives which an agent above it speaks of: it was heard
+// age ago. It returns what is known of it, and false for one that is nobody.
+func (f *Fleet) Seen(id string, age time.Duration) (AgentView, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.agents[id]
+	if !ok {
+		return AgentView{}, false
+	}
+	if at := time.Now().Add(-age); at.After(known.LastSeen) && at.After(known.StoppedAt) {
+		known.LastSeen = at
+		if !known.StoppedAt.IsZero() { // it is back
+			known.StoppedAt, known.kept.unsaved = time.Time{}, true
+		}
+	}
+	return f.view(known), true
 }
 
 // Interval is the poll interval that an agent is told; anybody else is told the

@@ -94,6 +94,49 @@ func TestAssign(t *testing.T) {
 	})
 }
 
+// TestAChangeThatIsNotKeptIsNone: what an operator is answered with an error is neither
+// told to the agent nor kept later.
+func TestAChangeThatIsNotKeptIsNone(t *testing.T) {
+	r, full := newRegister(), errors.New("no space left")
+	at := config.Position{Epoch: "01E", Revision: 6}
+	withFleet(t, r, func(t *testing.T, f *usecase.Fleet, _ func()) {
+		enrol(t, f, "host-7", "payments")
+		refused := config.Fetched{Agent: "host-7", Namespace: "payments", Epoch: at.Epoch, Revision: at.Revision, ETag: "e", Status: config.Rejected, Code: "shrunk"}
+		if err := f.Fetched(t.Context(), refused); err != nil {
+			t.Fatal(err)
+		}
+		accept := func() error {
+			_, err := f.Accept(t.Context(), "host-7", usecase.Acceptance{Namespace: "payments", At: at, By: domain.Actor{Name: "alice"}})
+			return err
+		}
+		r.set(full)
+		if err := accept(); !errors.Is(err, full) {
+			t.Error(err)
+		}
+		set := usecase.Assignment{Interval: new(2 * time.Second), Namespaces: &[]config.Name{"web"}}
+		if _, err := f.Assign(t.Context(), "host-7", set); !errors.Is(err, full) {
+			t.Error(err)
+		}
+		unchanged := func(a domain.Agent) bool {
+			return a.Refused["payments"].AcceptedBy == "" && a.Refused["payments"].Code == "shrunk" && a.Interval == 0 && len(a.Assigned) == 0
+		}
+		if known, _ := f.Agent("host-7"); !unchanged(known.Agent) {
+			t.Errorf("the agent is told %+v", known)
+		}
+		r.set(nil)
+		time.Sleep(time.Minute) // what is left to keep is kept
+		if a := r.agent("host-7"); !unchanged(a) {
+			t.Errorf("kept all the same: %+v", a)
+		}
+		if err := accept(); err != nil {
+			t.Error(err)
+		}
+		if known, _ := f.Agent("host-7"); known.Refused["payments"].AcceptedBy != "alice" || r.agent("host-7").Refused["payments"].AcceptedBy != "alice" {
+			t.Errorf("%+v", known)
+		}
+	})
+}
+
 // TestHeldRequestIsASignOfLife: an agent that waits for news for a minute is not
 // late meanwhile.
 func TestHeldRequestIsASignOfLife(t *testing.T) {
@@ -138,6 +181,30 @@ func TestCensus(t *testing.T) {
 		agents, workers := f.Census(t.Context())
 		if agents[domain.Online] != 1 || workers.Workers != 2 || workers.Current != 1 || workers.Behind != 1 {
 			t.Errorf("%v, %+v", agents, workers)
+		}
+	})
+}
+
+// TestSeenKeepsAnAgentOnline that never asks the controller itself.
+func TestSeenKeepsAnAgentOnline(t *testing.T) {
+	withFleet(t, newRegister(), func(t *testing.T, f *usecase.Fleet, _ func()) {
+		enrol(t, f, "below", "payments")
+		for range 10 {
+			time.Sleep(interval)
+			if _, ok := f.Seen("below", interval/2); !ok {
+				t.Fatal("registered, and unknown")
+			}
+		}
+		if known, _ := f.Agent("below"); known.State != domain.Online || time.Since(known.LastSeen) != interval/2 {
+			t.Errorf("%+v", known)
+		}
+		time.Sleep(3 * interval)
+		_, _ = f.Seen("below", 3*interval) // it says nothing new
+		if known, _ := f.Agent("below"); known.State != domain.Late {
+			t.Errorf("silent since, and %s", known.State)
+		}
+		if _, ok := f.Seen("nobody", 0); ok {
+			t.Error("an agent that never registered is known")
 		}
 	})
 }

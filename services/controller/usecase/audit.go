@@ -76,6 +76,11 @@ func (a *Audit) Refused(e domain.Entry) {
 	a.untold, a.alike[key] = append(a.untold, noted), noted
 }
 
+// Told keeps an entry of what is not kept itself, and so has no transaction.
+func (a *Audit) Told(ctx context.Context, e domain.Entry) error {
+	return a.journal.AppendEntries(ctx, []domain.Entry{e})
+}
+
 // Run tells what was refused until ctx ends, and then what is left of it.
 func (a *Audit) Run(ctx context.Context) {
 	tick := time.NewTicker(tellEvery)

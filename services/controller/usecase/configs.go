@@ -30,9 +30,10 @@ type Store interface {
 // A History is what was written, page by page. Its errors wrap
 // domain.ErrNotFound or ErrUnavailable.
 type History interface {
-	// Commits returns a namespace's commits, newest first, without the documents:
-	// those before the given revision, or all if that is 0.
-	Commits(ctx context.Context, namespace config.Name, before config.Revision, limit int) ([]domain.Commit, error)
+	// Commits returns a namespace's commits, or those of its that touched one name if
+	// that is not "", newest first, without the documents: those before the given
+	// revision, or all if that is 0.
+	Commits(ctx context.Context, namespace, only config.Name, before config.Revision, limit int) ([]domain.Commit, error)
 	// Revision returns one commit with its documents.
 	Revision(ctx context.Context, namespace config.Name, revision config.Revision) (domain.Commit, error)
 	// Document returns a config as it stood at a revision.
@@ -58,7 +59,10 @@ type Configs struct {
 	told  func() // wakes the relay
 	// schemas hold every commit to the schemas, where it is not nil.
 	schemas *Schemas
-	logger  *slog.Logger
+	signing *Signing // vouches for every snapshot, where it is not nil
+	// proposals are where commits wait for an approval, where it is not nil.
+	proposals ProposalStore
+	logger    *slog.Logger
 
 	failing atomic.Bool // whether the last write failed; a change is logged, not each try
 }
@@ -81,10 +85,23 @@ func (c *Configs) OnCommit(wake func()) { c.told = wake }
 // first commit, so that no way in can leave them out.
 func (c *Configs) HoldTo(schemas *Schemas) { c.schemas = schemas }
 
+// SignWith names what vouches for every snapshot. It is set before the first
+// commit.
+func (c *Configs) SignWith(signing *Signing) { c.signing = signing }
+
 // Commit makes a commit of a proposal. When it returns, the commit is on disk and
 // every pull is answered with it; of a dry run nothing is kept, and the commit is
-// the one that would be made. The error is one of domain.Revise, Store or Schemas.
+// the one that would be made. One that has to wait for an approval is not made: it
+// is Waiting. The error is one of domain.Revise, Store or ProposalStore, or it is
+// of the schemas: of their set, or one that wraps ErrTooCostly.
 func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Proposal) (domain.Commit, error) {
+	return c.commit(ctx, namespace, p, c.store.Update)
+}
+
+// An updater makes one commit, as Store.Update does.
+type updater func(ctx context.Context, namespace config.Name, revise func(now domain.Namespace) (domain.Commit, error)) (domain.Commit, error)
+
+func (c *Configs) commit(ctx context.Context, namespace config.Name, p domain.Proposal, update updater) (domain.Commit, error) {
 	place := c.shelf.place(namespace)
 	if err := place.lock(ctx); err != nil {
 		c.shelf.vacate(place)
@@ -92,17 +109,40 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 	}
 	defer c.shelf.vacate(place)
 	defer place.unlock()
-	if c.schemas != nil {
-		p.Checks = append(slices.Clone(p.Checks), c.schemas.check(ctx, p.Force))
+	held := &trial{schemas: c.schemas, force: p.Force}
+	if held.foresee(place.after, p) {
+		_ = held.judge(ctx) // the transaction has the last word, and asks again where this was no
 	}
+	p.Checks = append(slices.Clone(p.Checks), held.check)
+	for {
+		made, err := c.try(ctx, place, p, update)
+		if !errors.Is(err, errUnjudged) {
+			return made, err
+		}
+		if err := held.judge(ctx); err != nil {
+			return domain.Commit{}, err
+		}
+	}
+}
+
+// try makes a commit of a proposal if its checks let it. The place is locked.
+func (c *Configs) try(ctx context.Context, place *place, p domain.Proposal, update updater) (domain.Commit, error) {
+	held := c.before(ctx, place)
 	var made domain.Commit
-	_, err := c.store.Update(ctx, namespace, func(now domain.Namespace) (kept domain.Commit, err error) {
-		if made, err = domain.Revise(now, p, time.Now()); err != nil || p.DryRun {
+	var next *config.Snapshot
+	var after *domain.Namespace
+	_, err := update(ctx, place.namespace, func(now domain.Namespace) (kept domain.Commit, err error) {
+		if made, err = domain.Revise(now, p, time.Now()); err != nil || p.DryRun || made.Waiting != nil {
 			return domain.Commit{}, err // which changes nothing, and so is not kept
 		}
 		if p.Receipt != nil && made.Changed() {
 			made.Receipt = p.Receipt(made)
 		}
+		if next = succeed(held, made); next != nil {
+			next.Signature = c.signing.sign(next)
+			made.Signature = next.Signature
+		}
+		after = remembered(now, made)
 		return made, nil
 	})
 	switch {
@@ -114,36 +154,53 @@ func (c *Configs) Commit(ctx context.Context, namespace config.Name, p domain.Pr
 		return domain.Commit{}, err
 	case err != nil:
 		return domain.Commit{}, err
+	case made.Waiting != nil && !p.DryRun:
+		return c.wait(ctx, made, p)
 	case made.Changed() && !p.DryRun:
 		if c.failing.Swap(false) {
 			c.logger.Info("commits are kept again")
 		}
-		c.advance(context.WithoutCancel(ctx), place, made)
+		c.advance(context.WithoutCancel(ctx), place, next)
+		place.after = after
 		c.told()
 	}
 	return made, nil
 }
 
-// advance puts the snapshot that a commit made in the place of the one before.
-// It is worked out from that one where it is in memory, and read otherwise.
-func (c *Configs) advance(ctx context.Context, place *place, commit domain.Commit) {
-	held := place.snapshot()
-	switch {
-	case commit.Revision == 1:
-		c.shelf.swap(place, succeed(&config.Snapshot{Namespace: commit.Namespace}, commit))
-	case held != nil && held.Epoch == commit.Epoch && held.Revision == commit.Revision-1:
-		c.shelf.swap(place, succeed(held, commit))
-	default:
-		c.settle(ctx, place)
+// before returns the snapshot that a commit follows, nil where there is none or
+// it cannot be read now. The place is locked.
+func (c *Configs) before(ctx context.Context, place *place) *config.Snapshot {
+	if held := place.snapshot(); held != nil {
+		return held
 	}
+	if _, _, known := c.shelf.find(place.namespace); !known {
+		return nil
+	}
+	held, err := c.store.Newest(ctx, place.namespace)
+	if err != nil {
+		return nil // the commit will say why, and what it made is read afterwards
+	}
+	return held
+}
+
+// advance puts the snapshot that a commit made in the place of the one before;
+// where it could not be worked out from that one, it is read.
+func (c *Configs) advance(ctx context.Context, place *place, next *config.Snapshot) {
+	if next == nil {
+		c.settle(ctx, place)
+		return
+	}
+	c.shelf.swap(place, next)
 }
 
 // settle reads what the store really has of a namespace. If even that fails, the
 // place is marked, and Run tries again. The place is locked.
 func (c *Configs) settle(ctx context.Context, place *place) {
+	place.after = nil
 	snapshot, err := c.store.Newest(ctx, place.namespace)
 	switch {
 	case err == nil:
+		c.signing.vouch(ctx, snapshot)
 		c.shelf.swap(place, snapshot)
 		c.told()
 	case errors.Is(err, domain.ErrNotFound):
@@ -200,6 +257,7 @@ func (c *Configs) Latest(ctx context.Context, namespace config.Name) (*config.Sn
 		if err != nil {
 			return nil, nil, err
 		}
+		c.signing.vouch(ctx, read)
 		c.shelf.swap(place, read)
 	}
 	snapshot, changed, _ = c.shelf.find(namespace)

@@ -1,10 +1,12 @@
 package usecase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,7 +53,10 @@ const (
 	maxNamespaces = 1_000 // of one agent
 
 	saveEvery   = time.Second
-	seenEvery   = time.Minute // how stale a kept "last seen" may be
+	saveAtOnce  = 250                     // a commit that comes meanwhile waits for no more than these
+	saveRest    = 10 * time.Millisecond   // between two pieces, for commits
+	saveAgain   = 1500 * time.Millisecond // what changes all the time is kept every other time
+	seenEvery   = time.Minute             // how stale a kept "last seen" may be
 	forgetEvery = time.Hour
 	forgetAfter = 7 * 24 * time.Hour
 )
@@ -89,10 +94,11 @@ type worker struct {
 type keeping struct {
 	unsaved  bool
 	lastSeen time.Time // as it was saved
+	at       time.Time // when news of it were saved last
 }
 
-func (k keeping) due(seen time.Time, closing bool) bool {
-	return k.unsaved || seen.Sub(k.lastSeen) >= seenEvery || (closing && seen.After(k.lastSeen))
+func (k keeping) due(now, seen time.Time, closing bool) bool {
+	return (k.unsaved && (closing || now.Sub(k.at) >= saveAgain)) || seen.Sub(k.lastSeen) >= seenEvery || (closing && seen.After(k.lastSeen))
 }
 
 type standingID struct {
@@ -138,7 +144,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			f.save(context.WithoutCancel(ctx), true)
+			f.save(ctx, true)
 			return
 		case <-save.C:
 			f.save(ctx, false)
@@ -151,28 +157,51 @@ func (f *Fleet) Run(ctx context.Context) {
 // save keeps what is due. closing says that there is no later time to do it.
 func (f *Fleet) save(ctx context.Context, closing bool) {
 	f.mu.Lock()
+	now := time.Now()
 	var agents []domain.Agent
 	var standings []domain.Standing
 	for _, a := range f.agents {
-		if a.kept.due(a.LastSeen, closing) {
+		if a.kept.due(now, a.LastSeen, closing) {
 			agents = append(agents, a.Agent)
-			a.kept = keeping{lastSeen: a.LastSeen}
+			a.kept = keeping{lastSeen: a.LastSeen, at: now}
 		}
 	}
 	for _, w := range f.standings {
-		if w.kept.due(w.LastSeen, closing) {
+		if w.kept.due(now, w.LastSeen, closing) {
 			standings = append(standings, w.Standing)
-			w.kept = keeping{lastSeen: w.LastSeen}
+			w.kept = keeping{lastSeen: w.LastSeen, at: now}
 		}
 	}
 	f.mu.Unlock()
-	if len(agents)+len(standings) == 0 {
-		return
-	}
-	if err := f.register.Save(ctx, agents, standings); err != nil {
+	if err := f.saveAll(ctx, agents, standings); err != nil {
 		f.logger.Warn("cannot keep what is known of the fleet; will try again", "error", err)
-		f.unsaved(agents, standings)
 	}
+}
+
+// saveAll keeps a few at a time, and rests in between while ctx lasts. The store has
+// one writer: commits that come meanwhile take their turns between these, and most
+// find it free. Neighbours go together, since a page of
+// the store is written anew for any one of its rows. What was not kept when it fails is left
+// to the next time.
+func (f *Fleet) saveAll(ctx context.Context, agents []domain.Agent, standings []domain.Standing) error {
+	slices.SortFunc(agents, func(a, b domain.Agent) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(standings, func(a, b domain.Standing) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Worker, b.Worker))
+	})
+	for len(agents)+len(standings) > 0 {
+		a, s := min(len(agents), saveAtOnce), min(len(standings), saveAtOnce)
+		if err := f.register.Save(context.WithoutCancel(ctx), agents[:a], standings[:s]); err != nil {
+			f.unsaved(agents, standings)
+			return err
+		}
+		if agents, standings = agents[a:], standings[s:]; len(agents)+len(standings) > 0 {
+			select {
+			case <-time.After(saveRest):
+			case <-ctx.Done():
+			}
+		}
+	}
+	return nil
 }
 
 func (f *Fleet) unsaved(agents []domain.Agent, standings []domain.Standing) {
@@ -180,12 +209,12 @@ func (f *Fleet) unsaved(agents []domain.Agent, standings []domain.Standing) {
 	defer f.mu.Unlock()
 	for _, a := range agents {
 		if kept, ok := f.agents[a.ID]; ok {
-			kept.kept.unsaved = true
+			kept.kept = keeping{unsaved: true, lastSeen: kept.kept.lastSeen}
 		}
 	}
 	for _, s := range standings {
 		if kept, ok := f.standings[standingID{s.Namespace, s.Worker}]; ok {
-			kept.kept.unsaved = true
+			kept.kept = keeping{unsaved: true, lastSeen: kept.kept.lastSeen}
 		}
 	}
 }

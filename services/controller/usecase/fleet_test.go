@@ -23,6 +23,9 @@ type register struct {
 	agents    map[string]domain.Agent
 	standings map[string]domain.Standing
 	saves     int
+	most      int // standings saved at once
+	at        time.Time
+	rested    time.Duration // the shortest time between two saves
 	fail      error
 }
 
@@ -46,7 +49,12 @@ func (r *register) Save(_ context.Context, agents []domain.Agent, standings []do
 	if r.fail != nil {
 		return r.fail
 	}
+	if rested := time.Since(r.at); r.saves == 1 || rested < r.rested {
+		r.rested = rested
+	}
+	r.at = time.Now()
 	r.saves++
+	r.most = max(r.most, len(standings))
 	for _, a := range agents {
 		r.agents[a.ID] = a
 	}
@@ -71,6 +79,12 @@ func (r *register) set(fail error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fail = fail
+}
+
+func (r *register) agent(id string) domain.Agent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.agents[id]
 }
 
 func (r *register) kept() (agents, standings int) {
@@ -205,6 +219,38 @@ func TestNewsIsKeptWithinASecond(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		if _, standings := r.kept(); r.count() != 1 || standings != 100 {
 			t.Errorf("%d writes of %d standings", r.count(), standings)
+		}
+	})
+}
+
+// TestAFloodIsKeptInPieces: between two of them a commit has its turn.
+func TestAFloodIsKeptInPieces(t *testing.T) {
+	r := newRegister()
+	withFleet(t, r, func(t *testing.T, f *usecase.Fleet, _ func()) {
+		for i := range 10_000 {
+			record(t, f, verdict(fmt.Sprintf("w-%d", i), config.Applied, 5))
+		}
+		time.Sleep(1800 * time.Millisecond)
+		if _, standings := r.kept(); standings != 10_000 || r.count() != 40 || r.most != 250 || r.rested < 5*time.Millisecond {
+			t.Errorf("%d standings in %d pieces of at most %d, %s between two", standings, r.count(), r.most, r.rested)
+		}
+		for second := range 10 { // all say something new each second, half of which is kept
+			time.Sleep(time.Second)
+			for i := range 10_000 {
+				record(t, f, verdict(fmt.Sprintf("w-%d", i), []config.Status{config.Rejected, config.Applied}[second%2], 5))
+			}
+		}
+		if pieces := r.count() - 40; pieces < 4*40 || pieces > 6*40 {
+			t.Errorf("%d pieces in ten seconds", pieces)
+		}
+		time.Sleep(3 * time.Second)
+		before := r.count()
+		for i := range 10_000 {
+			record(t, f, verdict(fmt.Sprintf("w-%d", i), config.Applied, 5))
+		}
+		time.Sleep(3 * time.Second)
+		if r.count() != before {
+			t.Errorf("%d pieces of what was known", r.count()-before)
 		}
 	})
 }

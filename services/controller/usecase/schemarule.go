@@ -11,38 +11,37 @@ import (
 	"github.com/heraldconf/herald/shared/config"
 )
 
-// check is the rule that a commit's configs meet their schemas, and that what
+// judge is the rule that a commit's configs meet their schemas, and that what
 // stands meets the schemas that it brings. force passes the latter alone: who
-// tightens a schema may have good reason, who writes against one has not.
-func (s *Schemas) check(ctx context.Context, force bool) domain.Check {
-	return func(now domain.Namespace, made domain.Commit) error {
-		after := now.After(made)
-		if !concerned(after, made) {
-			return nil
+// tightens a schema may have good reason, who writes against one has not. It ends
+// with ctx, between two documents.
+func (s *Schemas) judge(ctx context.Context, now domain.Namespace, made domain.Commit, force bool) error {
+	after := now.After(made)
+	set, err := s.setAfter(ctx, now, made)
+	if err != nil {
+		return err
+	}
+	affected, err := affectedBy(ctx, set, after, made)
+	if err != nil {
+		return err
+	}
+	verdict := schemaVerdict{set: set}
+	for _, change := range made.Changes {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		set, err := s.setAfter(ctx, now, made)
-		if err != nil {
-			return err
+		if change.Op == domain.Put && governs(after, change.Name) {
+			verdict.judge(change.Name, change.Document)
 		}
-		affected, err := affectedBy(set, after, made)
-		if err != nil {
-			return err
-		}
-		verdict := schemaVerdict{set: set}
-		for _, change := range made.Changes {
-			if change.Op == domain.Put && governs(after, change.Name) {
-				verdict.judge(change.Name, change.Document)
-			}
-			delete(affected, change.Name)
-		}
-		if force {
-			return verdict.error()
-		}
-		if err := s.judgeStanding(ctx, now, affected, &verdict); err != nil {
-			return err
-		}
+		delete(affected, change.Name)
+	}
+	if force {
 		return verdict.error()
 	}
+	if err := s.judgeStanding(ctx, now, affected, &verdict); err != nil {
+		return err
+	}
+	return verdict.error()
 }
 
 // concerned reports whether a commit changes schemas, or configs that have one.
@@ -57,7 +56,7 @@ func governs(n domain.Namespace, name config.Name) bool {
 
 // affectedBy compiles what a commit of schemas leaves, and returns the standing
 // configs whose schemas it changes, be it through a reference.
-func affectedBy(set SchemaSet, after domain.Namespace, made domain.Commit) (map[config.Name]bool, error) {
+func affectedBy(ctx context.Context, set SchemaSet, after domain.Namespace, made domain.Commit) (map[config.Name]bool, error) {
 	affected := map[config.Name]bool{}
 	if len(made.Schemas) == 0 {
 		return affected, nil
@@ -72,6 +71,8 @@ func affectedBy(set SchemaSet, after domain.Namespace, made domain.Commit) (map[
 	for _, name := range names {
 		uses, err := set.Uses(name)
 		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case err != nil && changed(name):
 			return nil, fmt.Errorf("schema %s/%s: %w", after.Name, name, err)
 		case err != nil:

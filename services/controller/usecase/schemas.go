@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/heraldconf/herald/services/controller/domain"
 	"github.com/heraldconf/herald/shared/config"
@@ -36,6 +37,9 @@ const maxSets = 32
 // of its own name.
 type Schemas struct {
 	SchemaStore
+	// JudgeFor is how long one commit may be held to its schemas. A single document is
+	// bounded by less; this is for many of them. It is set before the first commit.
+	JudgeFor  time.Duration
 	documents History
 	read      func(all map[config.Name][]byte) SchemaSet
 
@@ -51,7 +55,7 @@ type schemaSet struct {
 
 // NewSchemas returns the schemas of a store. read makes a set of their documents.
 func NewSchemas(store SchemaStore, documents History, read func(all map[config.Name][]byte) SchemaSet) *Schemas {
-	return &Schemas{SchemaStore: store, documents: documents, read: read, sets: map[config.Name]schemaSet{}}
+	return &Schemas{SchemaStore: store, JudgeFor: 15 * time.Second, documents: documents, read: read, sets: map[config.Name]schemaSet{}}
 }
 
 // setAfter returns the schemas that stand once the commit is made. While no schema

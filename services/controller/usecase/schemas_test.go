@@ -3,13 +3,11 @@ package usecase_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/heraldconf/herald/services/controller/domain"
-	"github.com/heraldconf/herald/services/controller/repository"
 	"github.com/heraldconf/herald/services/controller/usecase"
 	"github.com/heraldconf/herald/shared/config"
 )
@@ -59,20 +57,11 @@ type held struct {
 
 func newHeld(t *testing.T) *held {
 	t.Helper()
-	store, err := repository.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	configs, err := usecase.NewConfigs(t.Context(), store, store, store, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &held{Configs: configs, t: t}
-	configs.HoldTo(usecase.NewSchemas(store, store, func(all map[config.Name][]byte) usecase.SchemaSet {
+	h := &held{t: t}
+	h.Configs, _ = hold(t, straight, func(all map[config.Name][]byte) usecase.SchemaSet {
 		h.reads++
 		return fakeSet{all: all}
-	}))
+	})
 	return h
 }
 

@@ -21,6 +21,7 @@ type place struct {
 	namespace config.Name
 	busy      chan struct{} // a lock that can be waited for with a context
 	shelf     *shelf
+	after     *domain.Namespace // what the last commit left, where it has schemas; under the lock
 
 	// Below is under the shelf's mutex.
 	users  int // who may wait for the lock of a namespace that is not written
@@ -133,9 +134,18 @@ func (s *shelf) unsure() []*place {
 	return unsure
 }
 
-// succeed seals the snapshot that a commit makes of the one before it. Documents
-// are shared, since nobody changes them.
+// succeed seals the snapshot that a commit makes of the one before it, nil where
+// that is not what is held, or the commit changes nothing. Documents are shared,
+// since nobody changes them.
 func succeed(held *config.Snapshot, commit domain.Commit) *config.Snapshot {
+	switch {
+	case !commit.Changed():
+		return nil
+	case commit.Revision == 1:
+		held = new(config.Snapshot)
+	case held == nil || held.Epoch != commit.Epoch || held.Revision != commit.Revision-1:
+		return nil
+	}
 	changed := map[config.Name]bool{}
 	var configs []config.Entry
 	var tombstones []config.Tombstone

@@ -15,6 +15,9 @@ import (
 // Fetched records what an agent holds. An agent that is not registered is nobody.
 // It fails with ErrUnbelievable, or as Positions does.
 func (f *Fleet) Fetched(ctx context.Context, fetched config.Fetched) error {
+	if fetched.Status == config.Rejected {
+		return f.refused(ctx, fetched)
+	}
 	position, err := f.believe(ctx, fetched.Namespace, fetched.Position())
 	if err != nil {
 		return err
@@ -28,6 +31,10 @@ func (f *Fleet) Fetched(ctx context.Context, fetched config.Fetched) error {
 	now := time.Now()
 	known.LastSeen = now
 	mark := domain.Mark{Position: position, At: cmp.Or(fetched.At, now).UTC()}
+	if relented, ok := known.Relent(fetched.Namespace, mark); ok {
+		known.Agent, known.kept.unsaved = relented, true
+		f.stir(fetched.Namespace)
+	}
 	next, changed := known.Keep(fetched.Namespace, mark)
 	if _, had := known.Agent.Fetched[fetched.Namespace]; changed && (had || len(known.Agent.Fetched) < maxNamespaces) {
 		known.Agent, known.kept.unsaved = next, true
@@ -46,31 +53,62 @@ func (f *Fleet) Record(ctx context.Context, v config.Verdict) error {
 	v.Code, v.Message = clip(v.Code, 64), clip(v.Message, 1024)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known, ok := f.standings[standingID{v.Namespace, v.Worker}]
+	known, err := f.worker(v.Namespace, v.Worker)
+	if err == nil {
+		f.learn(known, known.Observe(v, time.Now()))
+	}
+	return err
+}
+
+// worker is the one of that ID, who may be new. It fails with ErrFull. f.mu is held.
+func (f *Fleet) worker(namespace config.Name, id string) (*worker, error) {
+	known, ok := f.standings[standingID{namespace, id}]
 	if !ok {
 		if len(f.standings) >= maxStandings {
-			return fmt.Errorf("%w: no room for worker %s", ErrFull, v.Worker)
+			return nil, fmt.Errorf("%w: no room for worker %s", ErrFull, id)
 		}
-		known = &worker{Standing: domain.Standing{Worker: v.Worker, Namespace: v.Namespace}}
+		known = &worker{Standing: domain.Standing{Worker: id, Namespace: namespace}}
 		f.put(known)
 	}
-	next := known.Observe(v, time.Now())
+	return known, nil
+}
+
+// learn takes over what a worker's standing is now. f.mu is held.
+func (f *Fleet) learn(known *worker, next domain.Standing) {
 	if !next.Same(known.Standing) {
 		known.kept.unsaved = true
-		f.stir(v.Namespace)
+		f.stir(known.Namespace)
 	}
 	known.Standing = next
-	return nil
+}
+
+// Stopped records a goodbye. A worker's standing is kept, but nobody sees it until
+// the worker is back, so that a verdict from before, if it comes late, does not
+// bring it back. An agent that is not registered is nobody. It fails with
+// ErrUnbelievable, ErrFull, or as Positions does.
+func (f *Fleet) Stopped(ctx context.Context, s config.Stopped) error {
+	if s.OfAgent() {
+		f.agentStopped(s)
+		return nil
+	}
+	if _, err := f.written(ctx, s.Namespace); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, err := f.worker(s.Namespace, s.Worker)
+	if err == nil {
+		f.learn(known, known.Leave(s.At, time.Now()))
+		known.kept.at = time.Time{} // it is said once: it does not wait for more
+	}
+	return err
 }
 
 // believe returns the position that a report is about, in the present epoch where
 // it names none. What was never written cannot have been fetched or applied: a
 // report of it is forged, or tells of another store.
 func (f *Fleet) believe(ctx context.Context, namespace config.Name, reported config.Position) (config.Position, error) {
-	newest, err := f.positions.Position(ctx, namespace)
-	if errors.Is(err, domain.ErrNotFound) {
-		return reported, fmt.Errorf("%w: %s is not written", ErrUnbelievable, namespace)
-	}
+	newest, err := f.written(ctx, namespace)
 	if err != nil {
 		return reported, err
 	}
@@ -81,6 +119,16 @@ func (f *Fleet) believe(ctx context.Context, namespace config.Name, reported con
 		return reported, fmt.Errorf("%w: %s stands at %d", ErrUnbelievable, namespace, newest.Revision)
 	}
 	return reported, nil
+}
+
+// written returns where a namespace stands that a report is about. It fails with
+// ErrUnbelievable where there is none, or as Positions does.
+func (f *Fleet) written(ctx context.Context, namespace config.Name) (config.Position, error) {
+	newest, err := f.positions.Position(ctx, namespace)
+	if errors.Is(err, domain.ErrNotFound) {
+		return newest, fmt.Errorf("%w: %.80q is not written", ErrUnbelievable, namespace)
+	}
+	return newest, err
 }
 
 // clip cuts foreign text to a length, at a rune.
@@ -152,6 +200,9 @@ func (f *Fleet) Workers(ctx context.Context, namespace config.Name, revision con
 	defer f.mu.Unlock()
 	view := FleetView{Namespace: namespace, Position: wanted, Workers: []WorkerView{}}
 	for _, w := range f.namespace[namespace] {
+		if w.Stopped() {
+			continue
+		}
 		state := f.stateOf(w, wanted)
 		view.Summary.count(state)
 		view.Workers = append(view.Workers, WorkerView{w.Standing, state})
@@ -187,7 +238,9 @@ func (f *Fleet) Census(ctx context.Context) (agents map[domain.AgentState]int, w
 		}
 		f.mu.Lock()
 		for _, w := range f.namespace[namespace] {
-			workers.count(f.stateOf(w, wanted))
+			if !w.Stopped() {
+				workers.count(f.stateOf(w, wanted))
+			}
 		}
 		f.mu.Unlock()
 	}

@@ -3,9 +3,7 @@ package usecase
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -165,92 +163,6 @@ func (t *Tokens) keepUse(ctx context.Context) {
 	}
 }
 
-// Create makes a token and returns it with its secret, which is told this once.
-// It fails with ErrFirstAdmin, ErrFull, an error that wraps
-// domain.ErrInvalidToken, or as Vault does.
-func (t *Tokens) Create(ctx context.Context, by domain.Actor, asked domain.Token) (domain.Token, string, error) {
-	t.changing.Lock()
-	defer t.changing.Unlock()
-	if asked.Role != domain.Admin && !t.Exist() {
-		return domain.Token{}, "", ErrFirstAdmin
-	}
-	token, secret, err := t.mint(asked)
-	if err != nil {
-		return domain.Token{}, "", err
-	}
-	if err := t.keep(ctx, domain.ActionTokenCreate, by, token); err != nil {
-		return domain.Token{}, "", err
-	}
-	return token, secret, nil
-}
-
-// mint makes the token that is asked for, with 256 random bits.
-func (t *Tokens) mint(asked domain.Token) (domain.Token, string, error) {
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	if err := asked.Check(now); err != nil {
-		return domain.Token{}, "", err
-	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if len(t.tokens) >= maxTokens {
-		return domain.Token{}, "", fmt.Errorf("%w: there are %d tokens already", ErrFull, maxTokens)
-	}
-	var id string
-	for taken := true; taken; _, taken = t.tokens[id] {
-		id = random(8)[:idLength]
-	}
-	secret := tokenMark + id + "_" + random(32)
-	return domain.Token{
-		ID: id, Name: asked.Name, Role: asked.Role, Namespaces: asked.Namespaces, Hash: sha256.Sum256([]byte(secret)),
-		CreatedAt: now, ExpiresAt: asked.ExpiresAt.UTC().Truncate(time.Millisecond),
-	}, secret, nil
-}
-
-// random returns so many random bytes in letters and digits.
-func random(bytes int) string {
-	b := make([]byte, bytes)
-	_, _ = rand.Read(b) // it ends the program rather than fail
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
-}
-
-// keep saves tokens and tells the audit; only then they count.
-func (t *Tokens) keep(ctx context.Context, action string, by domain.Actor, tokens ...domain.Token) error {
-	told := make([]domain.Entry, 0, len(tokens))
-	for _, token := range tokens {
-		told = append(told, token.Entry(action, by, time.Now()))
-	}
-	if err := t.vault.SaveTokens(ctx, tokens, told); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, token := range tokens {
-		t.tokens[token.ID] = token
-	}
-	return nil
-}
-
-// Revoke ends a token. One that was revoked before stays as it is. It fails with
-// an error that wraps domain.ErrNotFound, or as Vault does.
-func (t *Tokens) Revoke(ctx context.Context, by domain.Actor, id string) (domain.Token, error) {
-	t.changing.Lock()
-	defer t.changing.Unlock()
-	t.mu.RLock()
-	token, ok := t.tokens[id]
-	t.mu.RUnlock()
-	if !ok {
-		return domain.Token{}, fmt.Errorf("%w: token %.40q", domain.ErrNotFound, id)
-	}
-	if !token.RevokedAt.IsZero() {
-		return token, nil
-	}
-	token.RevokedAt = time.Now().UTC().Truncate(time.Millisecond)
-	if err := t.keep(ctx, domain.ActionTokenRevoke, by, token); err != nil {
-		return domain.Token{}, err
-	}
-	return token, nil
-}
-
 // List returns the tokens in the order of their names, at most limit, from behind
 // the one of that ID on.
 func (t *Tokens) List(after string, limit int) []domain.Token {
@@ -269,30 +181,4 @@ func (t *Tokens) List(after string, limit int) []domain.Token {
 
 func inOrder(a, b domain.Token) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-}
-
-// Bootstrap makes the tokens that are asked for where there are none yet. hand is
-// given their secrets by name before they count: should it fail there are none. made is
-// false where there were tokens.
-func (t *Tokens) Bootstrap(ctx context.Context, asked []domain.Token, hand func(secrets map[string]string) error) (made bool, err error) {
-	t.changing.Lock()
-	defer t.changing.Unlock()
-	t.mu.RLock()
-	kept := len(t.tokens)
-	t.mu.RUnlock()
-	if kept > 0 {
-		return false, nil
-	}
-	secrets, tokens := map[string]string{}, make([]domain.Token, 0, len(asked))
-	for _, each := range asked {
-		token, secret, err := t.mint(each)
-		if err != nil {
-			return false, err
-		}
-		tokens, secrets[token.Name] = append(tokens, token), secret
-	}
-	if err := hand(secrets); err != nil {
-		return false, err
-	}
-	return true, t.keep(ctx, domain.ActionTokenCreate, domain.Actor{Name: "herald"}, tokens...)
 }

@@ -88,7 +88,19 @@ func TestTokenExpires(t *testing.T) {
 		if _, err := tokens.Authenticate(secret); err != nil || tokens.Live(made.ID) != nil {
 			t.Error("ended too early:", err)
 		}
+		next, second, err := tokens.Create(t.Context(), boss, asked("ci", domain.Reader)) // two alive, to rotate
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, alive := range []string{secret, second} {
+			if meant, err := tokens.Authenticate(alive); err != nil || meant.Name != "ci" {
+				t.Errorf("%v of %q while both are alive", err, meant.Name)
+			}
+		}
 		time.Sleep(time.Millisecond)
+		if _, err := tokens.Authenticate(second); err != nil || tokens.Live(next.ID) != nil {
+			t.Error("the next ended with the former:", err)
+		}
 		if meant, err := tokens.Authenticate(secret); !errors.Is(err, domain.ErrUnauthorized) || meant.Name != "ci" || tokens.Live(made.ID) == nil {
 			t.Errorf("%v of %q after its end", err, meant.Name)
 		}

@@ -40,11 +40,15 @@ type Difference struct {
 // Diff returns what is different between two revisions, in name order; 0 is a
 // namespace of nothing. The error wraps domain.ErrNotFound or ErrUnavailable.
 func (u *Undo) Diff(ctx context.Context, namespace config.Name, from, to config.Revision) ([]Difference, error) {
-	before, err := u.past.State(ctx, namespace, from)
+	return between(ctx, u.past, namespace, from, to)
+}
+
+func between(ctx context.Context, past Past, namespace config.Name, from, to config.Revision) ([]Difference, error) {
+	before, err := past.State(ctx, namespace, from)
 	if err != nil {
 		return nil, err
 	}
-	after, err := u.past.State(ctx, namespace, to)
+	after, err := past.State(ctx, namespace, to)
 	if err != nil {
 		return nil, err
 	}

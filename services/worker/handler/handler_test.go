@@ -171,7 +171,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("readyz with no agent: %d %s", answer.Code, answer.Body)
 	}
 	w.status.Running = &sdk.Running{Position: config.Position{Revision: 1}}
-	if answer := ask(t, h, "/readyz"); answer.Code != 200 {
+	if answer := ask(t, h, "/readyz"); answer.Code != 200 || !strings.Contains(answer.Body.String(), `"bus":"none"`) {
 		t.Errorf("readyz: %d %s", answer.Code, answer.Body)
 	}
 }

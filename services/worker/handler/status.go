@@ -30,7 +30,7 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) error {
 func (h *Handler) readyz(w http.ResponseWriter, _ *http.Request) error {
 	s := h.Watcher.Status()
 	if s.Running != nil {
-		return httpapi.WriteJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		return httpapi.WriteJSON(w, http.StatusOK, map[string]string{"status": "ready", "bus": string(h.Bus.State())})
 	}
 	why := "the worker runs on no config yet"
 	switch {
