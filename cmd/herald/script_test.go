@@ -130,16 +130,17 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// until REGEXP COMMAND…: runs it again and again until its output matches.
-func until(ts *testscript.TestScript, _ bool, args []string) {
+// until REGEXP COMMAND…: runs it again and again until its output matches, or with a
+// ! before it, until it does not.
+func until(ts *testscript.TestScript, not bool, args []string) {
 	wanted := regexp.MustCompile(args[0])
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
-		if err == nil && wanted.MatchString(ts.ReadFile("stdout")) {
+		if err == nil && wanted.MatchString(ts.ReadFile("stdout")) != not {
 			return
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("no output like %s within %s", args[0], patience)
+			ts.Fatalf("no output as wanted of %s within %s", args[0], patience)
 		}
 	}
 }
